@@ -17,17 +17,17 @@ from collections.abc import Iterator, Sequence
 
 import ee
 import numpy as np
-from odc.geo.geobox import GeoBox
-
-from gee_export.base.grid import grid_of
-from gee_export.base.regions import Period, Region, from_bbox
-from gee_export.earth_engine import session
-from gee_export.requests import pixels
-from gee_export.sentinel import clouds, scenes, sentinel2
-from gee_export.sentinel.sentinel2 import Optical
 from local_ee.world import clouds as skies
 from local_ee.world import sentinel2 as world
 from local_ee.world.lattice import Cut
+from odc.geo.geobox import GeoBox
+
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.regions import Period, Region, from_bbox
+from isamap.gee_export.earth_engine import session
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.sentinel import clouds, scenes, sentinel2
+from isamap.gee_export.sentinel.sentinel2 import Optical
 
 PLACES = {"city": (114.27, 30.52, 114.35, 30.59), "fields": (113.90, 30.20, 113.98, 30.27)}
 MONTHS = ("2019-01", "2019-06")

@@ -2,7 +2,8 @@
 
 A folder is the root of a repository, or a package inside one. Its Python files are read and never imported. Tests are
 files of a folder named test or tests, test_*.py, *_test.py and conftest.py; they count in "test / code lines" only.
-Documentation, examples, experiments, builds and hidden folders are left out.
+Documentation, examples, experiments, builds, hidden folders and projects of their own (a pyproject.toml below the root)
+are left out. A folder that a link in a package leads to has the package's name.
 
 - Function length: lines from `def` to the last one, docstring included, decorators not. Nested functions count too.
 - Cyclomatic complexity: 1 + branches: if, for, while, except, case, conditional expressions, generators and
@@ -24,7 +25,7 @@ import io
 import math
 import statistics
 import tokenize
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -107,13 +108,18 @@ class Tree:
         if not folder.is_dir():
             raise ValueError(f"{folder} is no folder: give the root of a source tree")
         folder = folder.resolve()
-        paths = [path for path in sorted(folder.rglob("*.py")) if not _is_left_out(path.relative_to(folder))]
+        own = {file.parent for file in folder.glob("*/pyproject.toml")}
+        paths = [path for path in sorted(folder.rglob("*.py")) if own.isdisjoint(path.parents)]
+        # What a link leads to is counted where it lies, and no file twice.
+        paths = [path for path in paths if not _is_left_out(path.relative_to(folder)) and path.resolve() == path]
         sources = [path for path in paths if not _is_test(path.relative_to(folder))]
         if not sources:
             raise ValueError(f"{folder} holds no Python file outside its tests: give the root of a source tree")
-        base = _import_root(folder)
+        base, links = _import_root(folder), _links(folder)
         tests = set(paths) - set(sources)
-        return cls([_module(path, base) for path in sources], sum(len(_text(path).splitlines()) for path in tests))
+        return cls(
+            [_module(path, base, links) for path in sources], sum(len(_text(path).splitlines()) for path in tests)
+        )
 
     @cached_property
     def functions(self) -> list[Function]:
@@ -142,8 +148,15 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _module(path: Path, base: Path) -> Module:
+def _links(folder: Path) -> dict[str, str]:
+    """The packages in which links to folders of the root lie, by the folders' names."""
+    links = [path for path in folder.glob("*/*") if path.is_symlink() and path.is_dir()]
+    return {path.resolve().name: path.parent.name for path in links if path.resolve().parent == folder}
+
+
+def _module(path: Path, base: Path, links: Mapping[str, str]) -> Module:
     words = list(path.relative_to(base).with_suffix("").parts)
+    words = [links[words[0]], *words] if words[0] in links else words
     words = words[1:] if words[0] == "src" and len(words) > 1 else words
     is_package = words[-1] == "__init__" and len(words) > 1
     text = _text(path)
@@ -238,6 +251,27 @@ def _share_over(values: Sequence[int], limit: int) -> str:
     return f"{count} ({_percent(count, len(values)):.1f} %)"
 
 
+def _typed(functions: Sequence[Function]) -> str:
+    """Shares of parameters and of functions whose annotation stands in the source."""
+    declared = [parameter for each in functions for parameter in parameters(each)]
+    annotated = _percent(sum(parameter.annotation is not None for parameter in declared), len(declared))
+    returning = _percent(sum(each.returns is not None for each in functions), len(functions))
+    return f"{annotated:.0f} / {returning:.0f} %"
+
+
+def _prose(modules: Sequence[Module]) -> str:
+    """Shares of the lines that docstrings and comments take."""
+    lines = sum(module.line_count for module in modules)
+    docstrings = _percent(sum(module.docstring_lines() for module in modules), lines)
+    return f"{docstrings:.1f} / {_percent(sum(module.comment_lines() for module in modules), lines):.1f} %"
+
+
+def _generic(modules: Sequence[Module]) -> str:
+    """Share of GENERIC among all stored names."""
+    names = [name for module in modules for name in module.stored_names()]
+    return f"{_percent(sum(name in GENERIC for name in names), len(names)):.2f} %"
+
+
 def figures(tree: Tree) -> dict[str, str]:
     """The rows of the table, by their titles."""
     functions, files = tree.functions, [module.line_count for module in tree.modules]
@@ -245,11 +279,6 @@ def figures(tree: Tree) -> dict[str, str]:
     branches, counts = [complexity(each) for each in functions], [len(parameters(each)) for each in functions]
     public = [each for module in tree.modules for each in module.public_functions()]
     described = sum(ast.get_docstring(each) is not None for each in public)
-    annotated = sum(parameter.annotation is not None for each in functions for parameter in parameters(each))
-    names = [name for module in tree.modules for name in module.stored_names()]
-    docstrings = _percent(sum(module.docstring_lines() for module in tree.modules), lines)
-    comments = _percent(sum(module.comment_lines() for module in tree.modules), lines)
-    returning = _percent(sum(each.returns is not None for each in functions), len(functions))
     return {
         "files / lines": f"{len(files)} / {lines:,}",
         "file lines, median / p95 / max": _spread(files),
@@ -261,17 +290,18 @@ def figures(tree: Tree) -> dict[str, str]:
         ),
         "parameters, p95 / max": f"{p95(counts)} / {max(counts, default=0)}",
         "public functions with docstring": f"{_percent(described, len(public)):.0f} %",
-        "docstring / comment lines": f"{docstrings:.1f} / {comments:.1f} %",
-        "typed arguments / returns": f"{_percent(annotated, sum(counts)):.0f} / {returning:.0f} %",
+        "docstring / comment lines": _prose(tree.modules),
+        "typed arguments / returns": _typed(functions),
         "module cycles (sizes)": ", ".join(map(str, tree.cycles())) or "0",
         "test / code lines": f"{tree.test_lines / lines:.2f}" if tree.test_lines else "none",
-        "generic stored names": f"{_percent(sum(name in GENERIC for name in names), len(names)):.2f} %",
+        "generic stored names": _generic(tree.modules),
     }
 
 
-def table(folders: Sequence[Path]) -> str:
-    """The figures of the folders as a Markdown table, one column each."""
-    columns = {folder.resolve().name: figures(Tree.read(folder)) for folder in folders}
+def table(folders: Sequence[Path], names: Sequence[str] = ()) -> str:
+    """The figures of the folders as a Markdown table, one column each, by the names or those of the folders."""
+    names = names or [folder.resolve().name for folder in folders]
+    columns = {name: figures(Tree.read(folder)) for name, folder in zip(names, folders, strict=True)}
     lines = [f"| | {' | '.join(columns)} |", "|---|" + "---|" * len(columns)]
     for title in next(iter(columns.values())):
         lines.append(f"| {title} | {' | '.join(column[title] for column in columns.values())} |")

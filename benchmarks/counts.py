@@ -1,8 +1,9 @@
 """What README and docs/ state of the code, written from the code: `make counts`, or `python -m benchmarks.counts`.
 
 Between two marks of a page stands what a function gives: counts from the registries (`<!-- count:NAME -->` to
-`<!-- /count -->`), the tables of docs/labels.md and docs/engine-coverage.md, and the tests that name a wish
-(docs/reference/wishes.md). With `--check` nothing is written; the exit code is 1 where a page is not current.
+`<!-- /count -->`), the tables of docs/labels.md, the tests that name a wish (docs/reference/wishes.md), and how the
+code measures (docs/contributing.md). With `--check` nothing is written; the exit code is 1 where a page is not current.
+Measures change with every line of code: `--check` does not look at them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import ast
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -20,14 +21,13 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks import engine_coverage  # noqa: E402
-from gee_export.labelling import label_table, tables  # noqa: E402
-from gee_export.labelling.label_products import LABELS  # noqa: E402
-from gee_export.sentinel.clouds import CLOUDS  # noqa: E402
-from gee_export.sentinel.speckle import SPECKLE  # noqa: E402
-from local_ee.evaluation import registry, signatures  # noqa: E402
-from reproduction import STUDIES  # noqa: E402
-from training.models.configurations import CONFIGURATIONS  # noqa: E402
+from benchmarks import code_figures  # noqa: E402
+from isamap.gee_export.labelling import label_table, tables  # noqa: E402
+from isamap.gee_export.labelling.label_products import LABELS  # noqa: E402
+from isamap.gee_export.sentinel.clouds import CLOUDS  # noqa: E402
+from isamap.gee_export.sentinel.speckle import SPECKLE  # noqa: E402
+from isamap.reproduction import STUDIES  # noqa: E402
+from isamap.training.models.configurations import CONFIGURATIONS  # noqa: E402
 
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "reference").glob("*.md")))
@@ -48,17 +48,16 @@ COUNTS: Mapping[str, Callable[[], str]] = {
     "masks": lambda: f"{_spelt(len(CLOUDS.keys() - {_UNFILTERED}))} cloud masks",
     "configurations": lambda: f"{len(CONFIGURATIONS)} configurations",
     "studies": lambda: f"{len(STUDIES)} studies",
-    "algorithms": lambda: f"{len(registry.names())} of the {len(signatures.signatures())} algorithms",
 }
 
 
 @cache
-def wish_tests(folder: Path = ROOT / "tests") -> Mapping[int, tuple[str, ...]]:
+def wish_tests(folder: Path = ROOT) -> Mapping[int, tuple[str, ...]]:
     """Of each wish, the test files whose docstrings (of a test, or of the module) name it, in order of their paths."""
     named: dict[int, dict[str, None]] = {}
-    for path in sorted(folder.rglob("test_*.py")):
+    for path in sorted(path for tests in ("local_ee/tests", "tests") for path in (folder / tests).rglob("test_*.py")):
         for wish in _named_wishes(ast.parse(path.read_text(encoding="utf-8"))):
-            named.setdefault(wish, {})[path.relative_to(folder.parent).as_posix()] = None
+            named.setdefault(wish, {})[path.relative_to(folder).as_posix()] = None
     return {wish: tuple(paths) for wish, paths in named.items()}
 
 
@@ -91,15 +90,20 @@ BLOCKS: tuple[Block, ...] = (
         "<!-- /classes -->",
     ),
     ("<!-- tables: tables.markdown() -->", lambda: _lines(tables.markdown()), "<!-- /tables -->"),
-    ("<!-- coverage: totals -->", lambda: _lines(engine_coverage.totals()), "<!-- /coverage -->"),
-    ("<!-- coverage: classes -->", lambda: _lines(engine_coverage.class_table()), "<!-- /coverage -->"),
-    ("<!-- coverage: assumptions -->", lambda: _lines(engine_coverage.assumption_table()), "<!-- /coverage -->"),
 )
 
 
-def current(text: str) -> str:
+@cache
+def _measures() -> str:
+    return _lines(code_figures.table([ROOT], ["isamap"]))
+
+
+MEASURES: Block = ("<!-- figures: code_figures.table() -->", _measures, "<!-- /figures -->")
+
+
+def current(text: str, blocks: Sequence[Block] = BLOCKS) -> str:
     """The page's text with every block as the code has it now; ValueError where a mark is not closed."""
-    for opening, content, closing in BLOCKS:
+    for opening, content, closing in blocks:
         pieces = text.split(opening)
         for index, piece in enumerate(pieces[1:], start=1):
             _, closed, after = piece.partition(closing)
@@ -110,9 +114,9 @@ def current(text: str) -> str:
     return text
 
 
-def stale(pages: tuple[Path, ...] = PAGES) -> list[Path]:
+def stale(pages: tuple[Path, ...] = PAGES, blocks: Sequence[Block] = BLOCKS) -> list[Path]:
     """The pages that hold something else than the code says."""
-    return [page for page in pages if current(page.read_text("utf-8")) != page.read_text("utf-8")]
+    return [page for page in pages if current(page.read_text("utf-8"), blocks) != page.read_text("utf-8")]
 
 
 def main() -> int:
@@ -120,11 +124,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing")
     check = parser.parse_args().check
-    pages = stale()
+    blocks = BLOCKS if check else (*BLOCKS, MEASURES)
+    pages = stale(blocks=blocks)
     for page in pages:
         print(f"{page.relative_to(ROOT)}: {'not current' if check else 'written'}")
         if not check:
-            page.write_text(current(page.read_text("utf-8")), encoding="utf-8")
+            page.write_text(current(page.read_text("utf-8"), blocks), encoding="utf-8")
     return 1 if check and pages else 0
 
 

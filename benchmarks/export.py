@@ -33,6 +33,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PEERS_PYTHON = HERE / "peers" / ".venv" / "bin" / "python"
+# Google's limit for a project (docs/reference/earth-engine.md).
 RATE_PER_S = 100
 
 
@@ -109,6 +110,7 @@ CASES = {
 @contextmanager
 def stub(setting: dict[str, Any]) -> Iterator[str]:
     """The address of a server of its own."""
+    # A process of its own: in the client's, Python's lock would count the server's work as the client's.
     command = [sys.executable, str(HERE / "stub_server.py"), json.dumps(setting)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -143,7 +145,7 @@ def ideal_s(case: Case, figures: dict[str, Any]) -> float:
 
 def row(case: Case, program: Program, figures: dict[str, Any]) -> str:
     """A line of the table."""
-    requests, later_requests = max(figures["asked"], 1), max(figures["asked_when_known"], 1)
+    requests, later_requests = max(figures["requests"], 1), max(figures["asked_when_known"], 1)
     refused = (
         f"{100 * figures['refused'] / requests:.1f} %",
         f"{100 * figures['refused_when_known'] / later_requests:.1f} %",

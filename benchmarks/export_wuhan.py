@@ -48,6 +48,7 @@ def run(options: list[str]) -> Figures:
     with tempfile.TemporaryDirectory(prefix="wuhan-") as folder:
         out = Path(folder) / "data"
         command = [sys.executable, str(ROOT / "export_patches.py"), "--region", "wuhan", "--out", str(out), *options]
+        # A home of its own: what an earlier run kept would be read instead of drawn.
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         subprocess.run(command, check=True, env={**os.environ, "ISAMAP_HOME": str(Path(folder) / "home")})
         wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -36,13 +36,13 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from training.accuracy.evaluation import evaluate
-from training.cpu import tune_cpu
-from training.models import build
-from training.models.cost import flop
-from training.runtimes import DEFAULT, PRECISIONS, RUNTIMES, folded, precision_of
-from training.runtimes.precisions import INT8, cpu_multiplies
-from training.runtimes.quantization import of_shape, quantized_graph
+from isamap.training.accuracy.evaluation import evaluate
+from isamap.training.cpu import tune_cpu
+from isamap.training.models import build
+from isamap.training.models.cost import flop
+from isamap.training.runtimes import DEFAULT, PRECISIONS, RUNTIMES, folded, precision_of
+from isamap.training.runtimes.precisions import INT8, cpu_multiplies
+from isamap.training.runtimes.quantization import of_shape, quantized_graph
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 GOALS = {"fp32": 1.9, "bf16": 3.5, "int8": 6.3}
@@ -128,6 +128,7 @@ def peaks() -> None:
             continue
         layer = nn.Conv2d(256, 256, 3, padding=1).to(dtype=precision.dtype, memory_format=torch.channels_last)
         image = torch.randn(1, 256, 64, 64, dtype=precision.dtype).to(memory_format=torch.channels_last)
+        # A first pass, in which the library chooses its kernel.
         layer(image)
         costs = [seconds(layer, image, 1).cpu_s for _ in range(20)]
         print(f"one convolution in {precision.name}: {2 * layer.weight.numel() * 64**2 / min(costs) / 1e9:.0f} GFLOP/s")
@@ -143,6 +144,7 @@ def made(subject: Subject) -> tuple[nn.Module, Tensor]:
 @contextmanager
 def untuned(name: str) -> Iterator[Callable[[int], Cost]]:
     """What an image costs eager torch with the memory settings that a process is born with, by number of threads."""
+    # Spawned: mallopt holds for a whole process, and a forked child would have our memory settings.
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     process = spawn.Process(target=answer, args=(name, theirs), daemon=True)
@@ -152,6 +154,7 @@ def untuned(name: str) -> Iterator[Callable[[int], Cost]]:
         ours.send(threads)
         return ours.recv()
 
+    # The first pass lays out memory and is not timed.
     cost(1)
     yield cost
     ours.send(0)

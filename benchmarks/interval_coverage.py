@@ -1,6 +1,7 @@
 """How often 95 % intervals hold the truth: samples of a map of the simulated world, whose every pixel is known.
 
-`python -m benchmarks.interval_coverage` takes WorldCover's impervious ground of a box as the map and the world's truth
+`python -m benchmarks.interval_coverage` first draws from made-up maps of rare classes and changes
+(benchmarks/rare_populations.py), then takes WorldCover's impervious ground of a box as the map and the world's truth
 as the reference, draws many samples by each design, and counts how often each interval holds the figure that all
 pixels give. A share of 95 % that 1,000 draws estimate is off by up to 1.4 points (two standard errors).
 """
@@ -22,21 +23,25 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from gee_export.base.grid import crs_of, grid_of  # noqa: E402
-from gee_export.base.regions import from_bbox  # noqa: E402
-from inference.assessment import allocation  # noqa: E402
-from inference.assessment.accuracy import Answers, accuracy  # noqa: E402
-from inference.assessment.answers import Consensus  # noqa: E402
-from inference.assessment.assessment import evidence_of, poststrata, shares  # noqa: E402
-from inference.assessment.class_map import ClassMap, open_class_map  # noqa: E402
-from inference.assessment.designs import Drawing  # noqa: E402
-from inference.assessment.draw import conjecture  # noqa: E402
-from inference.assessment.estimator import Design, Estimate, simple  # noqa: E402
-from inference.assessment.frame import survey  # noqa: E402
-from inference.assessment.intervals import INTERVALS  # noqa: E402
-from inference.assessment.sample import Sample  # noqa: E402
-from inference.assessment.strata import MapClasses, OtherRaster, WholeMap  # noqa: E402
-from inference.assessment.tables import Table  # noqa: E402
+from benchmarks.rare_populations import quarters, rare_coverage  # noqa: E402
+from isamap.gee_export.base.grid import crs_of, grid_of  # noqa: E402
+from isamap.gee_export.base.regions import from_bbox  # noqa: E402
+from isamap.inference.assessment import allocation  # noqa: E402
+from isamap.inference.assessment.accuracy import PointClasses, accuracy  # noqa: E402
+from isamap.inference.assessment.answers import Consensus  # noqa: E402
+from isamap.inference.assessment.assessment import poststrata, shares  # noqa: E402
+from isamap.inference.assessment.class_map import ClassMap, open_class_map  # noqa: E402
+from isamap.inference.assessment.designs import Drawing  # noqa: E402
+from isamap.inference.assessment.estimator import Design, Estimate, simple  # noqa: E402
+from isamap.inference.assessment.evidence import Evidence, evidence_of  # noqa: E402
+from isamap.inference.assessment.frame import survey  # noqa: E402
+from isamap.inference.assessment.intervals import DEFAULT, INTERVALS  # noqa: E402
+from isamap.inference.assessment.planning import conjecture  # noqa: E402
+from isamap.inference.assessment.sample import DrawnSample  # noqa: E402
+from isamap.inference.assessment.strata import MapClasses, OtherRaster, WholeMap  # noqa: E402
+from isamap.inference.assessment.tables import Table  # noqa: E402
+from isamap.inference.assessment.zonal import class_areas  # noqa: E402
+from isamap.inference.assessment.zone_areas import ZoneArea, ZoneFacts, zone_areas  # noqa: E402
 
 BOX = (114.50, 30.35, 114.57, 30.41)  # country south-east of Wuhan, 14 % impervious
 YEAR = 2020
@@ -44,6 +49,7 @@ CLASSES = ("pervious", "impervious")
 NUMBER = 1
 PRODUCT, STRATA = "worldcover", "gaia"
 SEPARATOR = " / "
+DISTRICTS = f"design, by district{SEPARATOR}area"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +64,11 @@ class Population:
         """What all pixels give, by name of the measure."""
         map_N, truth_N = (_read(each.sheets[0].path).ravel() for each in (self.class_map, self.truth))
         is_known = (map_N < 2) & (truth_N < 2)
-        answers = Answers(map_N[is_known].astype(int), truth_N[is_known].astype(int), CLASSES)
+        answers = PointClasses(map_N[is_known].astype(int), truth_N[is_known].astype(int), CLASSES)
         return {name: each.value for name, each in measures(answers, simple(int(is_known.sum()))).items()}
 
 
-def measures(answers: Answers, design: Design) -> dict[str, Estimate]:
+def measures(answers: PointClasses, design: Design) -> dict[str, Estimate]:
     """The estimates whose intervals are tried."""
     result = accuracy(answers, design)
     built = result.classes[NUMBER]
@@ -74,8 +80,8 @@ def measures(answers: Answers, design: Design) -> dict[str, Estimate]:
 
 def world_population(folder: Path, box: tuple[float, float, float, float]) -> Population:
     """The population of a box of the world: its products and its truth, each a GeoTIFF."""
-    from gee_export.requests import pixels
-    from inference.assessment import server_labels
+    from isamap.gee_export.requests import pixels
+    from isamap.inference.assessment import server_labels
 
     region = from_bbox(box, name="coverage")
     grid = grid_of(region)
@@ -105,7 +111,7 @@ def _read(path: Path) -> np.ndarray:
         return file.read(1)
 
 
-Draw = Callable[[int], Sample]
+Draw = Callable[[int], DrawnSample]
 
 
 def designs(population: Population) -> dict[str, Draw]:
@@ -123,17 +129,22 @@ def designs(population: Population) -> dict[str, Draw]:
         "stratified by the map, equal, 400": lambda seed: Drawing(classes, seed).stratified(by_class, few),
         "stratified by the map, rare, 400": lambda seed: Drawing(classes, seed).stratified(by_class, rare),
         "stratified by GAIA, equal, 400": lambda seed: Drawing(classes, seed).stratified(by_gaia, few),
+        "two stages, 30 clusters x 10": lambda seed: Drawing(classes, seed).clusters(30, 10, 400, frame=blocks),
         "two stages, 60 clusters x 8": lambda seed: Drawing(classes, seed).clusters(60, 8, 400, frame=blocks),
     }
 
 
-def estimates(sample: Sample, truth: ClassMap) -> Iterator[tuple[str, Estimate]]:
-    """Every estimate of a sample, by estimator and measure."""
+def interpreted(sample: DrawnSample, truth: ClassMap) -> Evidence:
+    """The sample with the truth as its answers."""
     names = dict(enumerate(CLASSES))
     value_N = truth.at(*sample.lonlat).tolist()
     pairs = zip(sample.points, value_N, strict=True)
     reference = Consensus({point.plotid: names.get(value, "uncertain") for point, value in pairs}, ("truth",), None)
-    evidence = evidence_of(sample, reference)
+    return evidence_of(sample, reference)
+
+
+def estimates(sample: DrawnSample, evidence: Evidence) -> Iterator[tuple[str, Estimate]]:
+    """Every estimate of a sample, by estimator and measure."""
     for name, estimate in measures(evidence.answers, evidence.design).items():
         yield f"design{SEPARATOR}{name}", estimate
     groups = poststrata(sample, evidence.answers)
@@ -154,6 +165,17 @@ class Tally:
     width: float = 0.0
     error: float = 0.0
 
+    def add_district(self, area: ZoneArea, truth_km2: float) -> None:
+        """Counts a district of one draw, whose area has the default interval alone."""
+        self.hits = self.hits or {DEFAULT: 0}
+        if area.km2 is None or area.interval_km2 is None:
+            return
+        low, high = area.interval_km2
+        self.draws += 1
+        self.error += area.km2 - truth_km2
+        self.hits[DEFAULT] += low <= truth_km2 <= high
+        self.width += (high - low) / 2
+
     def add(self, estimate: Estimate, truth: float) -> None:
         """Counts one draw."""
         self.hits = self.hits or dict.fromkeys(INTERVALS, 0)
@@ -164,15 +186,21 @@ class Tally:
         for name, interval in INTERVALS.items():
             bounds = interval(estimate)
             self.hits[name] += bounds is not None and bounds[0] <= truth <= bounds[1]
-            self.width += (bounds[1] - bounds[0]) / 2 if bounds and name == "wilson" else 0
+            self.width += (bounds[1] - bounds[0]) / 2 if bounds and name == DEFAULT else 0
 
 
 def coverage(draw: Draw, population: Population, draws: int) -> dict[str, Tally]:
-    """Tallies of every estimate over draws of one design, seeds 0 to draws - 1."""
+    """Tallies of every estimate over draws of one design, seeds 0 to draws - 1; of districts in km2."""
     truth, tallies = population.figures(), {}
+    zones = quarters(population.class_map)
+    facts, truth_km2 = ZoneFacts(zones, class_areas(population.class_map, zones)), class_areas(population.truth, zones)
     for seed in range(draws):
-        for name, estimate in estimates(draw(seed), population.truth):
+        sample = draw(seed)
+        evidence = interpreted(sample, population.truth)
+        for name, estimate in estimates(sample, evidence):
             tallies.setdefault(name, Tally()).add(estimate, truth[name.split(SEPARATOR)[1]])
+        for area in (each for each in zone_areas(sample, evidence, facts) if each.name == CLASSES[NUMBER]):
+            tallies.setdefault(DISTRICTS, Tally()).add_district(area, truth_km2.of(area.zone, area.name))
     return tallies
 
 
@@ -182,7 +210,7 @@ def table(title: str, tallies: dict[str, Tally]) -> Table:
     rows = [
         (
             name, str(each.draws), f"{each.error / each.draws:+.4f}", f"{each.width / each.draws:.4f}",
-            *(f"{100 * each.hits[interval_name] / each.draws:.1f}" for interval_name in INTERVALS),
+            *(f"{100 * each.hits[method] / each.draws:.1f}" if method in each.hits else "" for method in INTERVALS),
         )
         for name, each in tallies.items()
     ]  # fmt: skip
@@ -190,16 +218,16 @@ def table(title: str, tallies: dict[str, Tally]) -> Table:
 
 
 def summary(tallies: dict[str, dict[str, Tally]]) -> Table:
-    """Coverage of Wilson's interval in percent: a row for each design and estimator, a column for each measure."""
+    """Coverage of the default interval in percent: a row for each design and estimator, a column for each measure."""
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for design, by_name in tallies.items():
         for name, each in by_name.items():
             estimator, measure = name.split(SEPARATOR)
-            rows.setdefault((design, estimator), {})[measure] = f"{100 * each.hits['wilson'] / each.draws:.1f}"
+            rows.setdefault((design, estimator), {})[measure] = f"{100 * each.hits[DEFAULT] / each.draws:.1f}"
     measure_names = tuple(dict.fromkeys(name for row in rows.values() for name in row))
     cells = [(": ".join(key), *(row.get(name, "") for name in measure_names)) for key, row in rows.items()]
     return Table(
-        "Draws whose 95 % interval (wilson) holds the truth, percent",
+        f"Draws whose 95 % interval ({DEFAULT}) holds the truth, percent",
         ("design: estimator", *measure_names),
         tuple(cells),
     )
@@ -211,26 +239,33 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=1000)
     parser.add_argument("--box", type=float, nargs=4, default=BOX, metavar=("W", "S", "E", "N"))
     parser.add_argument("--folder", type=Path, help="keeps the three rasters, or takes those that are there")
+    parser.add_argument("--only", choices=("rare", "world"), help="one of the two sets of maps")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = options.folder or Path(temporary)
-        population = _population(folder, tuple(options.box))
-        figures = population.figures()
-        print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
-        tallies = {}
-        for name, draw in designs(population).items():
-            start = time.time()
-            tallies[name] = coverage(draw, population, options.draws)
-            print("\n" + table(name, tallies[name]).markdown(), flush=True)
-            print(f"\n{time.time() - start:.0f} s", file=sys.stderr)
-        print("\n" + summary(tallies).markdown())
+        if options.only != "world":
+            print(rare_coverage(Path(temporary) / "rare", options.draws).markdown(), flush=True)
+        if options.only != "rare":
+            _world(options.folder or Path(temporary), tuple(options.box), options.draws)
+
+
+def _world(folder: Path, box: tuple[float, float, float, float], draws: int) -> None:
+    population = _population(folder, box)
+    figures = population.figures()
+    print(", ".join(f"{name} {value:.4f}" for name, value in figures.items()), flush=True)
+    tallies = {}
+    for name, draw in designs(population).items():
+        start = time.time()
+        tallies[name] = coverage(draw, population, draws)
+        print("\n" + table(name, tallies[name]).markdown(), flush=True)
+        print(f"\n{time.time() - start:.0f} s", file=sys.stderr)
+    print("\n" + summary(tallies).markdown())
 
 
 def _population(folder: Path, box: tuple[float, float, float, float]) -> Population:
     paths = [folder / f"{index}.tif" for index in range(3)]
     if all(path.is_file() for path in paths):
         return Population(*map(open_class_map, paths))
-    from gee_export.earth_engine.session import connect
+    from isamap.gee_export.earth_engine.session import connect
 
     folder.mkdir(parents=True, exist_ok=True)
     with connect(None):

@@ -19,10 +19,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from inference.plan import rates
-from inference.plan.measure import measured
-from training.checkpoints.checkpoint import BandNorm, Checkpoint, of_network, save
-from training.models import build
+from isamap.inference.plan import rates
+from isamap.inference.plan.measure import measured
+from isamap.training.checkpoints.checkpoint import BandNorm, Checkpoint, of_network, save
+from isamap.training.models import build
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 # name in the table -> model, its configuration, metres of an input pixel

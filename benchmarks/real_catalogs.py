@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from affine import Affine
+from local_ee.catalog.folder import write_image
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.regions import BoundsWSEN, from_bbox
-from inference.map_file import open_map
-from local_ee.catalog.folder import write_image
+from isamap.gee_export.base.regions import BoundsWSEN, from_bbox
+from isamap.inference.map_files.map_file import open_map
 
 S1, S2, LABELS = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S2_SR_HARMONIZED", "ESA/WorldCover/v100"
 OPTICAL = ("B2", "B3", "B4", "B8")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.datasets.manifest import NODATA
+from isamap.gee_export.datasets.manifest import NODATA
 
 LABEL_COLOURS = ("#d9d9d9", "#c4281b", "#ffffff")  # pervious, impervious, unknown
 

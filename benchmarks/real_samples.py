@@ -2,7 +2,8 @@
 
 TerraMind's patch 433D is exported, trained on, mapped, published and read back; WorldCereal's twelve months are
 exported one by one. Nothing is downloaded and no account is needed. Figures go to OUT/figures.json, pictures beside
-it; docs/real-samples.md says what they can and cannot show.
+it; docs/real-samples.md says what they can and cannot show. With `--judge CHECKPOINT ...` these checkpoints are mapped
+and judged on all samples of known ground instead, into OUT/judged.json and a table (docs/starter.md).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,16 +22,16 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # works from an uninstalled 
 
 import numpy as np
 
-import gee_export
-import inference
-import training
 from benchmarks import real_catalogs as catalogs
+from benchmarks import real_ground
 from benchmarks import real_pictures as pictures
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.manifest import NODATA
-from training.accuracy.metrics import scores
+from isamap import gee_export, inference, training
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.manifest import NODATA
+from isamap.training.accuracy.metrics import scores
 
 ASSET = "projects/local/assets/real/terramind_433d"
+JUDGED_ON = ("leipzig", "eolearn_slovenia", "terramind")
 DB_TOLERANCE = 0.005 + 5e-6  # half of the stored step of 0.01 dB, and the rounding of float32
 
 
@@ -47,11 +49,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder that holds terramind/ and worldcereal/")
     parser.add_argument("--out", type=Path, default=Path("runs/real"), help="the same command goes on here")
     parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--judge", type=Path, nargs="+", default=(), help="checkpoints' folders, judged instead")
     options = parser.parse_args()
-    for needed in ("terramind", "worldcereal"):
+    for needed in JUDGED_ON if options.judge else ("terramind", "worldcereal"):
         if not (options.data / needed).is_dir():
             parser.error(f"--data {options.data}: holds no folder {needed}")
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.judge:
+        judge(options.judge, options.data, options.out)
+        return
     os.environ["ISAMAP_HOME"] = str(options.out / "home")  # a catalog, assets and buckets of its own
     figures = {
         "terramind": terramind(options.data, options.out / "terramind", epochs=options.epochs),
@@ -60,6 +66,14 @@ def main() -> None:
     text = json.dumps(figures, indent=1)
     (options.out / "figures.json").write_text(text + "\n")
     print(text)
+
+
+def judge(checkpoints: Sequence[Path], data: Path, out: Path) -> None:
+    """Every checkpoint on every sample of known ground: OUT/judged.json and a printed table."""
+    grounds = real_ground.known_grounds(data, out / "ground")
+    figures = {checkpoint.name: real_ground.judged(checkpoint, grounds, out) for checkpoint in checkpoints}
+    (out / "judged.json").write_text(json.dumps(figures, indent=1) + "\n")
+    print(real_ground.table(figures))
 
 
 def terramind(data: Path, out: Path, *, epochs: int) -> dict[str, Any]:

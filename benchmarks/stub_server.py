@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+# Ours: Google says nothing of bursts.
 BURST_S = 0.2  # of its rate the server lets through at once
 SETTLING, SETTLING_S = 2.0, 1.0  # latencies and seconds after a change of the limit in which refusals teach
 URL_SHARE = 0.1  # a getDownloadURL costs this share of the latency, the download that follows all of it
@@ -44,6 +45,7 @@ class Setting:
     answers: int = 0
     errors: float = 0.0  # share answered with 500
     resets: float = 0.0  # share of connections cut without an answer
+    # One for all programs of a case, so that each meets the same latencies and faults in turn.
     seed: int = 7
 
 
@@ -51,7 +53,7 @@ class Setting:
 class Figures:
     """What the clients did."""
 
-    asked: int = 0
+    requests: int = 0
     answered: int = 0
     refused: int = 0
     refused_when_known: int = 0
@@ -86,7 +88,7 @@ class Server:
             self._limit, self._known = limit, False
         self._tokens = min(setting.per_second * BURST_S, self._tokens + (now - self._filled_s) * setting.per_second)
         self._filled_s = now
-        self.figures.asked += 1
+        self.figures.requests += 1
         borne = self._under_way < limit and self._tokens >= 1
         self._count(borne, now)
         if borne:
@@ -142,6 +144,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self._transport = transport
+        # Without it small answers wait for up to 40 ms in Nagle's algorithm, which would be counted as latency.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
@@ -175,6 +178,7 @@ class Connection(asyncio.Protocol):
         else:
             self._server.end(fate, key, seconds)
         if fate == "reset":
+            # SO_LINGER of 0 s: the connection is reset, as by a line that breaks, instead of closed.
             cut = struct.pack("ii", 1, 0)
             self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, cut)
             self._transport.abort()

@@ -22,10 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch
 
-from inference.plan.measure import _processor
-from training.models import build, model_named
-from training.models.classical import PixelClassifier
-from training.recipes import RECIPES, Recipe
+from isamap.gee_export.base.platform.machine import processor_name
+from isamap.training.models import build, model_named
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.recipes import RECIPES, Recipe
 
 BANDS = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12", "VV", "VH")
 SIDE_PX, PATCHES = 128, 2
@@ -67,9 +67,9 @@ def main() -> None:
 
 def write(rates: dict[str, float], path: Path) -> None:
     """The table, in the recipes' order."""
-    about = f'device = "{os.cpu_count()} cores of {_processor()}"\ndate = "{datetime.now(UTC):%Y-%m-%d}"\n'
+    machine = f'device = "{os.cpu_count()} cores of {processor_name()}"\ndate = "{datetime.now(UTC):%Y-%m-%d}"\n'
     rows = [f"{name} = {rates[name]:.0f}" for name in RECIPES if name in rates]
-    path.write_text(f"{HEAD}{about}\n[px_per_s]\n" + "\n".join(rows) + "\n")
+    path.write_text(f"{HEAD}{machine}\n[px_per_s]\n" + "\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":

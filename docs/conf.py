@@ -19,7 +19,7 @@ project_copyright = author
 release = isamap.version()
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["generated"]
+exclude_patterns = ["generated", "_*"]  # _simulated.md is a sentence that pages include
 suppress_warnings = ["toc.empty_glob"]  # sections that fill up as pages are added
 
 myst_enable_extensions = ["deflist", "colon_fence"]

@@ -9,7 +9,7 @@ __all__ = ["export_patches"]
 
 def __getattr__(name: str) -> Any:
     if name == "export_patches":
-        from gee_export.export.export import export_patches
+        from isamap.gee_export.export.export import export_patches
 
         return export_patches
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,100 +2,119 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
-import typer
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.command import command, command_with_file
+from isamap.gee_export.command_line.report_output import show
+from isamap.gee_export.datasets.chip_options import ChipOptions
+from isamap.gee_export.export.compose import ComposeRequest
+from isamap.gee_export.export.coregister_request import RasterPair, RegionComposites
+from isamap.gee_export.export.modes import Catalog, Project
+from isamap.gee_export.export.request import ExportRequest
 
-from gee_export.base.errors import Fault
-from gee_export.command import command_of
-from gee_export.command_line.report_output import show
-from gee_export.export.request import ExportRequest
-
-_Project = Annotated[str | None, typer.Option("--project", help="Google Cloud project; without it the local engine.")]
-_Catalog = Annotated[str, typer.Option("--catalog", help="The local engine's images: world (simulated), or a folder.")]
+if TYPE_CHECKING:
+    from isamap.gee_export.earth_engine.check import CheckReport
 
 
-def _export(request: ExportRequest) -> None:
+@command_with_file()
+def export(request: ExportRequest) -> None:
     """Cut co-registered Sentinel-1, Sentinel-2 and label patches of regions and periods."""
-    from gee_export.export.export import export_patches
+    from isamap.gee_export.export.export import export_patches
 
     show(export_patches(request))
 
 
-export = command_of(ExportRequest, _export)
+@command_with_file()
+def composite(request: ComposeRequest) -> None:
+    """Make the composites of regions and periods assets, each by one Export task; exports and maps then read them."""
+    from isamap.gee_export.export.compose import compose
+
+    show(compose(request))
 
 
+@command
+def convert(
+    data: Annotated[str, Option("Patch dataset: a folder.")],
+    out: Annotated[str, Option("Folder of the new files.")],
+    to: Annotated[str, Option("The other program: terratorch.")] = "terratorch",
+) -> None:
+    """Write the split files and settings by which another program reads a dataset's own images and labels."""
+    from isamap.gee_export.datasets.conversion import convert as convert_dataset
+
+    show(convert_dataset(data, to=to, out=out))
+
+
+@command
+def chips(
+    images: Annotated[str, Option("Folder of GeoTIFF, PNG or .npy files of one size.")],
+    labels: Annotated[str, Option("Folder of labels of the same names.")],
+    out: Annotated[str, Option("Folder of the patch dataset.")],
+    options: ChipOptions,
+) -> None:
+    """Make a patch dataset of images and labels that say no place on the ground."""
+    from isamap.gee_export.datasets.chips import import_chips
+
+    show(import_chips(images, labels, out, options))
+
+
+@command
 def coregister(
-    region: Annotated[str | None, typer.Option("--region", help="A name of `isamap regions`.")] = None,
-    month: Annotated[str | None, typer.Option("--month", help="YYYY-MM whose composites are compared.")] = None,
-    period: Annotated[
-        list[str] | None,
-        typer.Option("--period", help="A season, a year, or first and last day instead."),
-    ] = None,
-    bbox: Annotated[
-        tuple[float, float, float, float] | None, typer.Option("--bbox", help="W S E N in degrees.")
-    ] = None,
-    epsg: Annotated[int | None, typer.Option("--epsg", help="UTM zone, such as 32650.")] = None,
-    fixed: Annotated[str | None, typer.Option("--fixed", help="A raster that stays, instead of a region.")] = None,
-    moving: Annotated[str | None, typer.Option("--moving", help="The raster to be moved onto --fixed.")] = None,
+    composites: RegionComposites,
+    rasters: RasterPair,
     out: Annotated[
-        str | None,
-        typer.Option("--out", help="A JSON file for `isamap export --set displacement=FILE`; or the moved raster."),
+        str | None, Option("A JSON file for `isamap export --set displacement=FILE`; or the moved raster.")
     ] = None,
-    plot: Annotated[str | None, typer.Option("--plot", help="A PNG of the vectors and what is left of them.")] = None,
-    project: _Project = None,
-    catalog: _Catalog = "world",
+    plot: Annotated[str | None, Option("A PNG of the vectors and what is left of them.")] = None,
 ) -> None:
     """Find how far Sentinel-1 lies from Sentinel-2, orbit by orbit; or one raster from another, and correct it."""
-    from gee_export.export import coregister_region
+    from isamap.gee_export.export import coregister_region as by_region
 
-    done: object
-    if fixed is None and moving is None:
-        done = coregister_region.coregister_region(
-            region, month=month, period=period, bbox=bbox, epsg=epsg, out=out, project=project, catalog=catalog
-        )
-        found = done.titled
-    elif fixed is None or moving is None:
-        missing = "--fixed" if fixed is None else "--moving"
-        raise ValueError(f"two rasters are compared by --fixed and --moving: give {missing}, too")
-    elif region is not None or bbox is not None:
+    if rasters.fixed is None or rasters.moving is None:
+        registration = by_region.coregister_region(**vars(composites), out=out)
+        show(registration)
+        displacements = registration.titled
+    elif composites.region is not None or composites.bbox is not None:
         raise ValueError("--fixed and --moving compare two rasters: leave out --region and --bbox")
     else:
-        done = coregister_region.coregister_files(fixed, moving, out)
-        found = {moving: done}
-    show(done)
+        displacements = {rasters.moving: by_region.coregister_files(rasters.fixed, rasters.moving, out)}
+        show(displacements[rasters.moving])
     if plot is not None:
-        from gee_export.coregistration import residuals
+        from isamap.gee_export.coregistration import residuals
 
-        residuals.draw(found, plot)
-    if not any(one.applied for one in found.values()):
+        residuals.draw(displacements, plot)
+    if not any(displacement.applied for displacement in displacements.values()):
         raise Fault("nothing was corrected, for the reason above: use the images as they are")
 
 
+@command
 def outline(
-    name: Annotated[str, typer.Argument(help="Such as Hubei, or China/Hubei/Wuhan: country, first and second level.")],
-    out: Annotated[str, typer.Option("--out", help="A .geojson file, which every command takes as its geometry.")],
-    boundaries: Annotated[str, typer.Option("--boundaries", help="The tables that are asked.")] = "gaul",
-    project: _Project = None,
-    catalog: _Catalog = "world",
+    name: Annotated[
+        str, Option("Such as Hubei, or China/Hubei/Wuhan: country, first and second level.", positional=True)
+    ],
+    out: Annotated[str, Option("A .geojson file, which every command takes as its geometry.")],
+    boundaries: Annotated[str, Option("The tables that are asked.")] = "gaul",
+    project: Project = None,
+    catalog: Catalog = "world",
 ) -> None:
     """Write the outline of an administrative unit, as Earth Engine's boundary tables have it."""
-    from gee_export.earth_engine.administrative import write_outline
+    from isamap.gee_export.earth_engine.administrative import write_outline
 
     show(write_outline(name, out, boundaries=boundaries, project=project, catalog=catalog))
 
 
+@command
 def inspect(
-    data: Annotated[str, typer.Argument(help="A dataset: folder or gs://BUCKET/PREFIX.")],
-    out: Annotated[
-        str | None, typer.Option("--out", help="Folder of the card; DATA/card by default, card-NAME of gs:// data.")
-    ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Warnings are failures, too.")] = False,
-    no_stac: Annotated[bool, typer.Option("--no-stac", help="Write no DATA/stac and no DATA/croissant.json.")] = False,
-    project: _Project = None,
+    data: Annotated[str, Option("A dataset: folder or gs://BUCKET/PREFIX.", positional=True)],
+    out: Annotated[str | None, Option("Folder of the card; DATA/card by default, card-NAME of gs:// data.")] = None,
+    strict: Annotated[bool, Option("Warnings are failures, too.")] = False,
+    no_stac: Annotated[bool, Option("Write no DATA/stac and no DATA/croissant.json.")] = False,
+    project: Project = None,
 ) -> None:
     """Check a dataset and draw its card: counts, histograms, contact sheet, footprints, and a STAC collection."""
-    from gee_export.card.inspection import inspect_place
+    from isamap.gee_export.card.inspection import inspect_place
 
     card = inspect_place(data, out=out, project=project, stac=not no_stac)
     show(card)
@@ -106,37 +125,50 @@ def inspect(
         raise Fault(f"not sound: {', '.join(failed)} (see above)")
 
 
+@command
 def check(
-    project: _Project = None,
-    bucket: Annotated[
-        str | None, typer.Option("--bucket", help="Cloud Storage bucket to export to and upload from.")
-    ] = None,
+    bucket: Annotated[str | None, Option("Cloud Storage bucket to export to and upload from.")] = None,
+    fix: Annotated[bool, Option("Also print the gcloud lines that bring what is missing.")] = False,
+    catalog: Annotated[str | None, Option("open: which public archives answer, and how fast.")] = None,
+    project: Project = None,
 ) -> None:
-    """Test login, Earth Engine API, asset folder, bucket and write rights, each with its remedy."""
-    from gee_export.earth_engine import check as checks
+    """Test login, project, Earth Engine, bucket and their rights, or the public archives, each with its remedy."""
+    from isamap.gee_export.earth_engine import check as checks
 
-    report = checks.check(project, bucket)
+    report = checks.check(project, bucket) if catalog is None else _checked_archives(catalog, project or bucket)
+    report = replace(report, with_fixes=fix)
     show(report)
     if not report.ok:
         raise Fault("not ready: fix what is marked FAILED, from the top")
 
 
+def _checked_archives(catalog: str, of_google: str | None) -> CheckReport:
+    from isamap.gee_export.earth_engine.archive_check import check_archives
+    from isamap.gee_export.earth_engine.archives import is_open
+
+    if not is_open(catalog):
+        raise ValueError(f"--catalog {catalog}: only open, the public archives, is checked; other catalogs lie here")
+    if of_google is not None:
+        raise ValueError("--catalog open needs neither account nor bucket: leave --project and --bucket out")
+    return check_archives()
+
+
+@command
 def engine_serve(
-    port: Annotated[int, typer.Option("--port", help="Of 127.0.0.1; 0 takes a free one.")] = 8085,
-    catalog: _Catalog = "world",
+    port: Annotated[int, Option("Of 127.0.0.1; 0 takes a free one.")] = 8085,
+    catalog: Catalog = "world",
     faults: Annotated[
-        str | None, typer.Option("--faults", help="A JSON file of what is to go wrong (docs/engine.md), for tests.")
+        str | None, Option("A JSON file of what is to go wrong (local_ee/docs/engine.md), for tests.")
     ] = None,
-    no_token: Annotated[
-        bool, typer.Option("--no-token", help="Let every program and user of this machine in, at your own risk.")
-    ] = False,
+    no_token: Annotated[bool, Option("Let every program and user of this machine in, at your own risk.")] = False,
 ) -> None:
     """Run the local Earth Engine until it is interrupted (Ctrl-C), for other programs' `ee` clients.
 
     ISAMAP_ENGINE_TOKEN fixes the token that requests must carry; otherwise a random one is printed.
     """
-    from local_ee import serve
     from local_ee.faults import Faults
+
+    from local_ee import serve
 
     if not 0 <= port <= 65535:
         raise ValueError(f"--port {port}: expected 0 to 65535")

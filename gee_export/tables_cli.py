@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from gee_export.command_line.report_output import show_list
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.command import command
+from isamap.gee_export.command_line.report_output import show_list
 
 
 def regions() -> None:
     """List the named regions: name, UTM zone, box in degrees, what they are."""
-    from gee_export.base.regions import described
+    from isamap.gee_export.base.regions import described
 
     show_list(described, lambda: "\n".join(map(_region_line, described())))
 
@@ -23,11 +23,10 @@ def _region_line(row: dict) -> str:
     return f"{row['name']:<14} {zone:<13} {box}  {row.get('title', '')}".rstrip()
 
 
-def labels(
-    name: Annotated[str | None, typer.Argument(help="A product, to see all about it.")] = None,
-) -> None:
+@command
+def labels(name: Annotated[str | None, Option("A product, to see all about it.", positional=True)] = None) -> None:
     """List the label products: name, years of imagery, schemes, licence; or everything about one."""
-    from gee_export.labelling import label_table
+    from isamap.gee_export.labelling import label_table
 
     text = label_table.overview if name is None else lambda: label_table.described(name)
     show_list(lambda: label_table.rows(name), text)

@@ -1,7 +1,7 @@
 """Checkpoint and region in, map out, Earth Engine asset up: map_region, map_years, run_jobs, publish, view,
 figure_panels.
 
-Names load when they are used, so that `import inference` costs nothing.
+Names load when they are used, so that `from isamap import inference` costs nothing.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from importlib import import_module
 
 _HOMES = {
-    "map_region": "inference.map",
-    "MapReport": "inference.map_report",
-    "map_years": "inference.years.run",
-    "run_jobs": "inference.tiles.run",
-    "publish": "inference.asset",
-    "PublishReport": "inference.asset",
-    "view": "inference.picture",
-    "figure_panels": "inference.picture",
+    "map_region": "isamap.inference.mapping.map",
+    "MapReport": "isamap.inference.mapping.map_report",
+    "map_years": "isamap.inference.years.run",
+    "run_jobs": "isamap.inference.runs.run",
+    "publish": "isamap.inference.publishing.asset",
+    "PublishReport": "isamap.inference.publishing.asset",
+    "view": "isamap.inference.web_map.static_picture",
+    "figure_panels": "isamap.inference.web_map.static_picture",
 }
 
 __all__ = ["MapReport", "PublishReport", "figure_panels", "map_region", "map_years", "publish", "run_jobs", "view"]

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from reproduction import crofusenet, jointseg, landcover3m, runetpp
-from reproduction.study import Study
+from isamap.reproduction import context, crofusenet, detail, jointseg, landcover3m, real_pairs, runetpp
+from isamap.reproduction.study import Study
 
 STUDIES: dict[str, Study] = {
-    study.name: study for study in (*jointseg.STUDIES, *runetpp.STUDIES, *crofusenet.STUDIES, *landcover3m.STUDIES)
+    study.name: study
+    for study in (
+        *jointseg.STUDIES,
+        *real_pairs.STUDIES,
+        *context.STUDIES,
+        *detail.STUDIES,
+        *runetpp.STUDIES,
+        *crofusenet.STUDIES,
+        *landcover3m.STUDIES,
+    )
 }

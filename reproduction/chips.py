@@ -10,9 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.atomic import write_whole
-from gee_export.base.regions import Region, named
-from reproduction.study import Export
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.base.regions import Region, named
+from isamap.reproduction.study import Export
 
 if TYPE_CHECKING:
     import ee
@@ -30,12 +30,18 @@ SITES: Mapping[str, tuple[float, float]] = MappingProxyType(
         "baoding": (115.5725, 38.8375),
     }
 )
+# the urban examples of LandCover3m's Figures 5, 6 and 7, where its captions place them; nothing is trained there
+CITIES: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {"harbin": (126.5237, 45.7270), "taiyuan": (112.4604, 37.6375), "shanghai": (121.2374, 31.1567)}
+)
 # of the world's sixteen kinds of ground in order (the truth's class_names), LandCover3m's class
 CLASS_OF_KIND = (3, 3, 1, 1, 2, 0, 0, 0, 5, 4, 4, 4, 4, 4, 4, 4)
+# LandCover3m's chips have pixels of 3 m.
 STEP_M = 3
 # another sensor: 4-m pixels (LandCover3m section 5.2), other gains and more haze; in the order R G B N, in DN
 SENSOR_REGION, SENSOR_MIDDLE, SENSOR_STEP_M = "wuhan-city", (114.48, 30.4475), 4
 GAINS, HAZE_DN = (0.85, 0.9, 0.95, 1.2), (150, 250, 400, 60)
+# Not 0:0:1: a dataset needs a training split for its statistics.
 ALL_BUT_TEST = (1, 0, 9)
 _ZONE_NORTH = 32600
 _KM_OF_DEGREE = 111.32
@@ -61,14 +67,26 @@ SMALL, LARGE = Size(4.0, 128, 128), Size(11.4, 1024, 512)
 
 def chips(size: Size = SMALL) -> Export:
     """Chips over five places, 6:1:3 by blocks, with seven classes of FROM-GLC10 by the nearest pixel."""
-    return Export(f"landcover3m-{size.name}", _planet(size) | {"label": "from_glc10"})
+    return Export(f"landcover3m-{size.name}", _planet(size, SITES) | {"label": "from_glc10"})
 
 
 def chips_truth(size: Size = SMALL) -> Export:
     """The chips labelled with the truth's seven classes."""
-    return Export(
-        f"landcover3m-truth-{size.name}", _planet(size) | {"fusion": "majority"}, prepare=partial(_truths, size)
-    )
+    arguments = _planet(size, SITES) | {"fusion": "majority"}
+    return Export(f"landcover3m-truth-{size.name}", arguments, prepare=partial(_truths, size, SITES, ""))
+
+
+def city(name: str) -> Export:
+    """Chips of one of CITIES, nearly all test, labelled with the truth's seven classes."""
+    site, remarks = {name: CITIES[name]}, (f"{name.capitalize()} is a square of {SMALL.site_km:g} km of its edge.",)
+    arguments = _planet(SMALL, site) | {"fusion": "majority", "ratios": ALL_BUT_TEST}
+    return Export(f"landcover3m-city-{name}", arguments, remarks, partial(_truths, SMALL, site, "city-"))
+
+
+def city_product(name: str) -> Export:
+    """The same chips with FROM-GLC10's classes."""
+    arguments = _planet(SMALL, {name: CITIES[name]}) | {"label": "from_glc10", "ratios": ALL_BUT_TEST}
+    return Export(f"landcover3m-city-{name}-product", arguments)
 
 
 def sensor() -> Export:
@@ -82,9 +100,9 @@ def sensor() -> Export:
     return Export("landcover3m-sensor", arguments | {"month": MONTH, "unit": UNIT}, remarks, _sensor_files)
 
 
-def _planet(size: Size) -> dict[str, Any]:
+def _planet(size: Size, sites: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
     return {
-        "region": tuple(_site(name, middle, size.site_km) for name, middle in SITES.items()),
+        "region": tuple(_site(name, middle, size.site_km) for name, middle in sites.items()),
         "month": MONTH,
         "image": f"{WORLD}/planet3m",
         "unit": UNIT,
@@ -103,12 +121,12 @@ def _site(region: str, middle: tuple[float, float], side_km: float) -> Region:
     return named(region).part((lon - wide, lat - half, lon + wide, lat + half))
 
 
-def _truths(size: Size, home: Path) -> Mapping[str, Any]:
-    """A raster of the truth's classes for each site."""
+def _truths(size: Size, sites: Mapping[str, tuple[float, float]], prefix: str, home: Path) -> Mapping[str, Any]:
+    """A raster of the truth's classes of each site, as label sources."""
     paths = []
-    for name, middle in SITES.items():
+    for name, middle in sites.items():
         site = _site(name, middle, size.site_km)
-        paths.append(home / FILES / f"{name}-truth-{size.site_km:g}km.tif")
+        paths.append(home / FILES / f"{prefix}{name}-truth-{size.site_km:g}km.tif")
         _download(paths[-1], site, STEP_M, partial(_classes, site, STEP_M))
     return {"label": tuple(map(str, paths))}
 
@@ -132,6 +150,7 @@ def _classes(site: Region, step_m: int) -> ee.Image:
 
     truth = ee.Image(f"{WORLD}/truth/{_index(site)}").select("class")
     classes = truth.remap(list(range(len(CLASS_OF_KIND))), list(CLASS_OF_KIND)).toInt16()
+    # Sixteen classes have no mean.
     return classes.reduceResolution(ee.Reducer.mode(), maxPixels=step_m**2)
 
 
@@ -154,7 +173,7 @@ def _download(path: Path, site: Region, step_m: int, image: Callable[[], ee.Imag
         return
     import ee
 
-    from gee_export.earth_engine import session
+    from isamap.gee_export.earth_engine import session
 
     session.connect()
     left, bottom, right, top = site.bounds_m

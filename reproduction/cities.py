@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gee_export.base.regions import Region, named
-from reproduction.study import Export
-from reproduction.worlds import OPTICAL_10M, TRUTH_10
+from isamap.gee_export.base.regions import Region, named
+from isamap.reproduction.study import Export
+from isamap.reproduction.worlds import OPTICAL_10M, TRUTH_10
 
 # RU-Net++ section 2.2.1, each around its town; W S E N in degrees
 SIX = {
@@ -18,6 +18,7 @@ SIX = {
     "baoding": (115.41, 38.82, 115.55, 38.92),
     "langfang": (116.63, 39.47, 116.77, 39.57),
 }
+# RU-Net++'s patches, 512 px, here at half overlap.
 PAPER_SIDE = 512
 _PRODUCTS: Mapping[str, Any] = {"label": ("glc_fcs30d", "gisa"), "fusion": "intersection"}
 _ABOUT = (

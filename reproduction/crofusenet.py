@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from reproduction import worlds
-from reproduction.evaluators import on_split
-from reproduction.runs import Training
-from reproduction.study import Measure, Preset, Row, Run, Study, printed
-from reproduction.tuning import shared
+from isamap.reproduction import worlds
+from isamap.reproduction.evaluators import on_split
+from isamap.reproduction.runs import Training
+from isamap.reproduction.study import Run, Study, StudyMeasure, StudyPreset, StudyRow, printed
+from isamap.reproduction.tuning import shared
 
-MIOU, OA, F1 = Measure("miou", "MIoU"), Measure("oa", "OA"), Measure("mean_f1", "mean F1")
+MIOU, OA, F1 = StudyMeasure("miou", "MIoU"), StudyMeasure("oa", "OA"), StudyMeasure("mean_f1", "mean F1")
 BY_CLASS = tuple(
-    Measure(f"{key}_{name}", f"{short} {title}")
+    StudyMeasure(f"{key}_{name}", f"{short} {title}")
     for name, short in (("impervious", "IS"), ("pervious", "PS"))
     for key, title in (("iou", "IoU"), ("pa", "PA"), ("ua", "UA"), ("f1", "F1"))
 )
@@ -79,6 +79,8 @@ CPU = {"epochs": "160", "batch": "8", "patience": "32", "crop": "64"}
 REHEARSAL_EPOCHS, REHEARSAL_EPOCHS_OF_UNET = 6, 12
 # the family that Table IV takes apart, and the U-Net it is compared with, have equal widths: an eighth of the paper's
 _NARROW = {"model.widths": "4,8,16,32,64", "crop": "32"}
+# the paper's r = 16 without a least number of hidden units; the printed figures are of this network
+AS_PRINTED: Mapping[str, Mapping[str, str]] = {"crofusenet": {"model.least_hidden": "1"}}
 # a U-Net so narrow maps one class for some epochs before it learns: it must not be ended there
 _OWN: Mapping[str, Mapping[str, str]] = {"crofusenet": _NARROW, "unet": {**_NARROW, "patience": CPU["epochs"]}}
 _PIXELS = ("random_forest", "svm")
@@ -86,6 +88,7 @@ _PIXELS = ("random_forest", "svm")
 _INDICES = {"PISI, a threshold": "pisi", "NDVI, a threshold": "ndvi"}
 # rows that take long have fewer seeds than the study
 _SEEDS = {"fcn8s": 3}
+# One CPU had no hours for their epochs.
 _LARGE_ONLY = ("hrnet-crofusenet", "deeplabv3plus")
 CPU_PATCHES = 288
 _BLOCKS = "The paper split overlapping patches at random (crofusenet-leak shows what that is worth)."
@@ -103,11 +106,12 @@ _SMALL = (
 
 def _trained(recipe: str, settings: Mapping[str, str], *, small: bool, data: str = "") -> Run:
     """The paper's recipe, or its CPU-sized variant of CPU's epochs and batches at a rate chosen by rehearsals."""
+    literal = AS_PRINTED.get(recipe, {})
     if not small:
-        return Training(recipe, settings, data)
+        return Training(recipe, {**literal, **settings}, data)
     if recipe in _PIXELS:
         return Training(f"{recipe}-tiny", settings, data)
-    common = {**CPU, **_OWN.get(recipe, {})}
+    common = {**CPU, **literal, **_OWN.get(recipe, {})}
     complete = common if recipe == "crofusenet" else {**common, **settings}
     epochs = REHEARSAL_EPOCHS_OF_UNET if recipe == "unet" else REHEARSAL_EPOCHS
     rehearsal = Training(f"{recipe}-tiny", {**complete, "epochs": str(epochs)}, data)
@@ -116,9 +120,9 @@ def _trained(recipe: str, settings: Mapping[str, str], *, small: bool, data: str
 
 def _methods(
     small: bool, numbers: Callable[[tuple[float, ...], tuple[float, ...]], dict[str, float]]
-) -> tuple[Row, ...]:
+) -> tuple[StudyRow, ...]:
     networks = (
-        Row(
+        StudyRow(
             label,
             _trained(recipe, {}, small=small),
             on_split(),
@@ -128,21 +132,21 @@ def _methods(
         for label, (recipe, overall, by_class) in _METHODS.items()
         if not (small and recipe in _LARGE_ONLY)
     )
-    indices = (Row(label, Training(recipe, {}), on_split()) for label, recipe in _INDICES.items())
+    indices = (StudyRow(label, Training(recipe, {}), on_split()) for label, recipe in _INDICES.items())
     return (*indices, *networks)
 
 
-def _table2(small: bool) -> tuple[Row, ...]:
+def _table2(small: bool) -> tuple[StudyRow, ...]:
     return _methods(small, lambda overall, _: printed((MIOU, OA, F1), overall))
 
 
-def _table3(small: bool) -> tuple[Row, ...]:
+def _table3(small: bool) -> tuple[StudyRow, ...]:
     return _methods(small, lambda _, by_class: printed(BY_CLASS, by_class))
 
 
-def _table4(small: bool) -> tuple[Row, ...]:
+def _table4(small: bool) -> tuple[StudyRow, ...]:
     return tuple(
-        Row(
+        StudyRow(
             label,
             _trained("crofusenet", values, small=small),
             on_split(),
@@ -152,36 +156,36 @@ def _table4(small: bool) -> tuple[Row, ...]:
     )
 
 
-def _fig9(small: bool) -> tuple[Row, ...]:
+def _fig9(small: bool) -> tuple[StudyRow, ...]:
     return tuple(
-        Row(label, _trained("crofusenet", weights, small=small), on_split()) for label, weights in _LOSSES.items()
+        StudyRow(label, _trained("crofusenet", weights, small=small), on_split()) for label, weights in _LOSSES.items()
     )
 
 
-def _fig11(small: bool) -> tuple[Row, ...]:
+def _fig11(small: bool) -> tuple[StudyRow, ...]:
     return tuple(
-        Row(label, _trained(recipe, bands, small=small), on_split(), printed((MIOU, OA, F1), numbers))
+        StudyRow(label, _trained(recipe, bands, small=small), on_split(), printed((MIOU, OA, F1), numbers))
         for label, (recipe, bands, numbers) in _SENSORS.items()
     )
 
 
-def _transfer(small: bool) -> tuple[Row, ...]:
+def _transfer(small: bool) -> tuple[StudyRow, ...]:
     places = {"Wuhan, June 2019 (trained there)": "", "Wuhan, June 2020": "june2020", "Nanjing, summer 2019": "nanjing"}
     run = _trained("crofusenet", {}, small=small)
-    return tuple(Row(label, run, on_split(), data=data) for label, data in places.items())
+    return tuple(StudyRow(label, run, on_split(), data=data) for label, data in places.items())
 
 
-def _leak() -> tuple[Row, ...]:
+def _leak() -> tuple[StudyRow, ...]:
     among, apart = (_trained("unet", {}, small=True, data=data) for data in ("among", "apart"))
     runs = {AMONG: among, APART: apart}
     return tuple(
-        Row(f"{where}: {label}", run, on_split(), data=data)
+        StudyRow(f"{where}: {label}", run, on_split(), data=data)
         for data, where in (("among", SAME), ("third", THIRD))
         for label, run in runs.items()
     )
 
 
-def _leak_cpu() -> Preset:
+def _leak_cpu() -> StudyPreset:
     data = {
         "among": worlds.wuhan_overlapping("west"),
         "apart": worlds.wuhan_overlapping("east"),
@@ -193,26 +197,26 @@ def _leak_cpu() -> Preset:
         "among the first network's training patches, and those of a third area that neither has seen. The second "
         "difference shows what the two training areas are worth otherwise; the first less the second is the leak.",
     )
-    return Preset(_leak(), data, 3, remarks)
+    return StudyPreset(_leak(), data, 3, remarks)
 
 
-def _presets(rows: Callable[[bool], tuple[Row, ...]], seeds: int, further: bool = False) -> dict[str, Any]:
+def _presets(rows: Callable[[bool], tuple[StudyRow, ...]], seeds: int, further: bool = False) -> dict[str, Any]:
     """Both sizes of a study: on 400 patches in separate blocks, and as the paper says."""
 
-    def cpu() -> Preset:
+    def cpu() -> StudyPreset:
         data = {"wuhan": worlds.wuhan_apart(CPU_PATCHES)}
         if further:
             data |= {
                 "june2020": worlds.wuhan_apart(CPU_PATCHES, year=2020),
                 "nanjing": worlds.nanjing(CPU_PATCHES // 4),
             }
-        return Preset(rows(True), data, seeds, (*_SMALL, _BLOCKS))
+        return StudyPreset(rows(True), data, seeds, (*_SMALL, _BLOCKS))
 
-    def paper() -> Preset:
+    def paper() -> StudyPreset:
         data = {"wuhan": worlds.wuhan(None, split="random")}
         if further:
             data |= {"june2020": worlds.wuhan_2020(None, split="random"), "nanjing": worlds.nanjing(1000)}
-        return Preset(rows(False), data, seeds)
+        return StudyPreset(rows(False), data, seeds)
 
     return {"cpu": cpu, "paper": paper}
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reproduction.study import Evaluated, Evaluator, Trial
+from isamap.reproduction.study import Evaluated, Evaluator, Trial
 
 if TYPE_CHECKING:
-    from training.accuracy.evaluation import EvaluationReport
+    from isamap.training.accuracy.evaluation import EvaluationReport
 
 
 def on_split(split: str = "test", **options: Any) -> Evaluator:
-    """A judge by `training.evaluate` on a split of the row's dataset; options are its further arguments.
+    """A judge by `isamap.training.evaluate` on a split of the row's dataset; options are its further arguments.
 
     Values go by the names of Scores.to_json (training/accuracy/metrics.py): miou, oa, mean_f1, kappa,
     iou_impervious, pa_impervious, ...
@@ -36,8 +36,8 @@ def on_split(split: str = "test", **options: Any) -> Evaluator:
 def evaluated_once(
     run: Path, addresses: tuple[str, ...], split: str = "test", options: tuple[tuple[str, Any], ...] = ()
 ) -> EvaluationReport:
-    """`training.evaluate` of a finished run, which this process asks for once."""
-    from training import evaluate
+    """`isamap.training.evaluate` of a finished run, which this process asks for once."""
+    from isamap.training import evaluate
 
     return evaluate(run, list(addresses), split, **dict(options))
 
@@ -51,8 +51,8 @@ def run_of(trial: Trial) -> Path:
 
 def class_maps(run: Path, addresses: Sequence[str], ids: Sequence[str], layer: str = "") -> dict[str, np.ndarray]:
     """Classes uint8 (rows, columns) that the run's checkpoint gives the patches named, as fine as its output."""
-    from training.accuracy.evaluation import classify
-    from training.checkpoints import checkpoint as ck
+    from isamap.training.accuracy.evaluation import classify
+    from isamap.training.checkpoints import checkpoint as ck
 
     trained = ck.load(run)
     return {
@@ -67,9 +67,9 @@ def probabilities(
     """Id, class probabilities float32 (classes, rows, columns) and label of each patch in `ids`."""
     from torch.utils.data import Subset
 
-    from training.accuracy.evaluation import source_for
-    from training.accuracy.predictions import predicted
-    from training.checkpoints import checkpoint as ck
+    from isamap.training.accuracy.evaluation import source_for
+    from isamap.training.accuracy.predictions import predicted
+    from isamap.training.checkpoints import checkpoint as ck
 
     if not ids:
         return

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from reproduction.evaluators import class_maps, evaluated_once, run_of
-from reproduction.labels import evaluated
-from reproduction.study import Evaluated, Trial
+from isamap.reproduction.evaluators import class_maps, evaluated_once, run_of
+from isamap.reproduction.labels import evaluated
+from isamap.reproduction.study import Evaluated, Trial
 
 GFLOP = "gflop"
 
@@ -24,9 +24,9 @@ def on_fine_labels(trial: Trial) -> Evaluated:
 
 def _gflop(run: Path, address: str) -> float:
     """GFLOP of one forward pass on a patch of the dataset."""
-    from gee_export.datasets.dataset import Dataset
-    from training.checkpoints import checkpoint as ck
-    from training.models.cost import flop
+    from isamap.gee_export.datasets.dataset import Dataset
+    from isamap.training.checkpoints import checkpoint as ck
+    from isamap.training.models.cost import flop
 
     trained = ck.load(run)
     return flop(trained.build(), Dataset.open(address).manifest.size, dates=trained.frames) / 1e9

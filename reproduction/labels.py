@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from reproduction.study import Evaluated, Trial
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.reproduction.study import Evaluated, Trial
 
 if TYPE_CHECKING:
-    from gee_export.datasets.dataset import Dataset, Patch
+    from isamap.gee_export.datasets.dataset import Dataset, Patch
 
 AREA = "area_percent"
 
@@ -31,8 +31,8 @@ class LabelsAsMap:
     classes: tuple[str, ...] = ("pervious", "impervious")
 
     def __call__(self, trial: Trial) -> Evaluated:
-        from training.accuracy.metrics import block_counts
-        from training.samples.ground import spatial_blocks
+        from isamap.training.accuracy.metrics import block_counts
+        from isamap.training.samples.ground import spatial_blocks
 
         tested = [(data, patch) for data, patch in _patches(trial.addresses) if patch.split == "test"]
         map_of = self._maps(trial, [patch.id for _, patch in tested])
@@ -45,7 +45,7 @@ class LabelsAsMap:
 
     def _maps(self, trial: Trial, names: Sequence[str]) -> dict[str, np.ndarray]:
         """The labels that are judged, by patch."""
-        judged = trial.place.data(self.role) if self.role else trial.addresses
+        judged = trial.folder.data(self.role) if self.role else trial.addresses
         data_of = {patch.id: data for data, patch in _patches(judged)}
         if missing := [name for name in names if name not in data_of]:
             raise ValueError(
@@ -59,7 +59,7 @@ def _read(data: Dataset, patch: Patch, layer: str) -> np.ndarray:
 
 
 def _patches(addresses: Sequence[str]) -> list[tuple[Dataset, Patch]]:
-    from gee_export.datasets.dataset import Dataset
+    from isamap.gee_export.datasets.dataset import Dataset
 
     return [(data, patch) for data in map(Dataset.open, addresses) for patch in data.patches]
 
@@ -68,6 +68,7 @@ def repeated(coarse: np.ndarray, fine: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """The coarse classes on the finer pixels, and the finer labels, unknown where the coarse ones are."""
     times = fine.shape[0] // coarse.shape[0]
     seen = coarse.repeat(times, axis=0).repeat(times, axis=1)
+    # A map that does not know a pixel is neither right nor wrong there: its label goes, so that it is not counted.
     return np.where(seen == UNKNOWN, 0, seen), np.where(seen == UNKNOWN, np.uint8(UNKNOWN), fine)
 
 
@@ -79,11 +80,22 @@ def evaluated(
     maps: Mapping[str, np.ndarray] = {},
 ) -> Evaluated:
     """Scores of confusion counts by block, and by how many percent the impervious area is too large."""
-    from training.accuracy.metrics import scores
+    from isamap.training.accuracy.metrics import scores
 
     counts = by_block_NKK.sum(axis=0)
     excess = excess_percent(counts, classes.index("impervious"))
     return Evaluated({**scores(counts).to_json(classes), AREA: excess, **further}, by_block_NKK, maps, classes)
+
+
+def with_areas(counts_NKK: np.ndarray, classes: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """bootstrap.measures, and AREA: values and where they are defined of many confusion matrices."""
+    from isamap.training.accuracy import bootstrap
+
+    impervious = list(classes).index("impervious")
+    reference_N, seen_N = (counts_NKK.sum(axis=axis)[:, impervious].astype(np.float64) for axis in (2, 1))
+    defined_N = reference_N > 0
+    area_N = 100 * (np.divide(seen_N, reference_N, out=np.ones_like(seen_N), where=defined_N) - 1)
+    return {**bootstrap.measures(counts_NKK, classes), AREA: (area_N, defined_N)}
 
 
 def excess_percent(counts_KK: np.ndarray, impervious: int = 1) -> float | None:

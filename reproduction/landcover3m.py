@@ -6,22 +6,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gee_export.base.scheme import SEVEN
-from reproduction import chips
-from reproduction.evaluators import on_split, run_of
-from reproduction.labels import LabelsAsMap
-from reproduction.points import OA_POINTS, POINTS, AtPoints
-from reproduction.prunings import Pruning, costs
-from reproduction.runs import Training
-from reproduction.stitched import Stitched
-from reproduction.study import Evaluated, Export, Measure, Preset, Row, Run, Study, Trial, printed
+from isamap.gee_export.base.scheme import SEVEN
+from isamap.reproduction import chips
+from isamap.reproduction.evaluators import on_split, run_of
+from isamap.reproduction.labels import LabelsAsMap
+from isamap.reproduction.points import OA_POINTS, POINTS, AtPoints
+from isamap.reproduction.prunings import Pruning, costs
+from isamap.reproduction.runs import Training
+from isamap.reproduction.stitched import Stitched
+from isamap.reproduction.study import Evaluated, Export, Run, Study, StudyMeasure, StudyPreset, StudyRow, Trial, printed
 
-OA, AT_POINTS = Measure("oa", "OA"), Measure(OA_POINTS, f"OA at {POINTS:,} points")
+OA, AT_POINTS = StudyMeasure("oa", "OA"), StudyMeasure(OA_POINTS, f"OA at {POINTS:,} points")
 PRODUCT = "10-m product"
 # producer's accuracies, as Table 4 prints them; the simulated world has no snow
-PA = tuple(Measure(f"pa_{name}", f"PA {name}") for name in SEVEN[:-1])
-IMPERVIOUS = tuple(Measure(f"{key}_impervious", f"{title} impervious") for key, title in (("f1", "F1"), ("iou", "IoU")))
-UA_IMPERVIOUS = Measure("ua_impervious", "UA impervious")
+PA = tuple(StudyMeasure(f"pa_{name}", f"PA {name}") for name in SEVEN[:-1])
+IMPERVIOUS = tuple(
+    StudyMeasure(f"{key}_impervious", f"{title} impervious") for key, title in (("f1", "F1"), ("iou", "IoU"))
+)
+UA_IMPERVIOUS = StudyMeasure("ua_impervious", "UA impervious")
 # Table 4: recipe, then OA and PA of cropland, woodland, grassland, water, impervious and bare land
 _PRODUCT = (0.8124, 0.7827, 0.8535, 0.6205, 0.9175, 0.6911, 0.9293)
 _NETWORKS: dict[str, tuple[str, tuple[float, ...]]] = {
@@ -32,11 +34,11 @@ _NETWORKS: dict[str, tuple[str, tuple[float, ...]]] = {
 # Table 5: OA, parameters, megabytes, theoretical acceleration in percent
 _COSTS = (
     OA,
-    Measure("parameters", "parameters", ",.0f", "low"),
-    Measure("megabytes", "MB", ".1f", "low"),
-    Measure("acceleration_percent", "theoretical acceleration, %", ".1f"),
-    Measure("cut_percent", "FLOP cut, %", ".1f"),
-    Measure("speed_up", "measured speed-up", ".2f"),
+    StudyMeasure("parameters", "parameters", ",.0f", "low"),
+    StudyMeasure("megabytes", "MB", ".1f", "low"),
+    StudyMeasure("acceleration_percent", "theoretical acceleration, %", ".1f"),
+    StudyMeasure("cut_percent", "FLOP cut, %", ".1f"),
+    StudyMeasure("speed_up", "measured speed-up", ".2f"),
 )
 _SCHEMES = {"inner": "Pruned within blocks", "literal": "Pruned as the paper counts", "groups": "Pruned by groups"}
 SEEDS = 3
@@ -79,14 +81,14 @@ def _filtered(recipe: str, small: bool) -> Training:
     return replace(_run(recipe, {}, small), judge=_run("unet-landcover3m", {}, small))
 
 
-def _table4(small: bool) -> tuple[Row, ...]:
+def _table4(small: bool) -> tuple[StudyRow, ...]:
     measures = (OA, *PA)
     product = AtPoints(LabelsAsMap("chips", classes=SEVEN))
     rows = (
-        Row(label, _filtered(recipe, small), AtPoints(on_split()), printed(measures, numbers), data="truth")
+        StudyRow(label, _filtered(recipe, small), AtPoints(on_split()), printed(measures, numbers), data="truth")
         for label, (recipe, numbers) in _NETWORKS.items()
     )
-    return (Row(PRODUCT, None, product, printed(measures, _PRODUCT), data="truth"), *rows)
+    return (StudyRow(PRODUCT, None, product, printed(measures, _PRODUCT), data="truth"), *rows)
 
 
 def _with_costs(trial: Trial) -> Evaluated:
@@ -94,7 +96,7 @@ def _with_costs(trial: Trial) -> Evaluated:
     return replace(scores, values={**scores.values, **costs(run_of(trial))})
 
 
-def _table5(small: bool) -> tuple[Row, ...]:
+def _table5(small: bool) -> tuple[StudyRow, ...]:
     unpruned, round_to = _run("hrnet", {}, small), 2 if small else None
     paper = {"inner": printed(_COSTS[:4], (0.8604, 9_720_660, 39, 52.63))}
     rows: list[tuple[str, Run, Mapping[str, float]]] = [
@@ -103,38 +105,58 @@ def _table5(small: bool) -> tuple[Row, ...]:
     for scheme, label in _SCHEMES.items():
         pruned = Pruning(unpruned, scheme, round_to=round_to, settings=CPU_PRUNING if small else {})
         rows.append((label, pruned, paper.get(scheme, {})))
-    return tuple(Row(label, run, _with_costs, numbers, data="truth") for label, run, numbers in rows)
+    return tuple(StudyRow(label, run, _with_costs, numbers, data="truth") for label, run, numbers in rows)
 
 
-def _norm(small: bool) -> tuple[Row, ...]:
+def _norm(small: bool) -> tuple[StudyRow, ...]:
     return tuple(
-        Row(f"{sensor_title}: {title}", _run("hrnet", settings, small), on_split(), data=data)
+        StudyRow(f"{sensor_title}: {title}", _run("hrnet", settings, small), on_split(), data=data)
         for data, sensor_title in SENSORS.items()
         for title, settings in NORMS.items()
     )
 
 
-def _clahe(small: bool) -> tuple[Row, ...]:
+def _clahe(small: bool) -> tuple[StudyRow, ...]:
     run = _run("hrnet", {}, small)
     return (
-        Row("Without", run, Stitched(), data="truth"),
-        Row("With CLAHE", run, Stitched("clahe", "chips"), data="truth"),
+        StudyRow("Without", run, Stitched(), data="truth"),
+        StudyRow("With CLAHE", run, Stitched("clahe", "chips"), data="truth"),
     )
 
 
+def _cities() -> StudyPreset:
+    """The product and HRNet on each city by itself."""
+    run, cities = _run("hrnet", {}, True), tuple(chips.CITIES)
+    rows = [
+        row
+        for city in cities
+        for row in (
+            StudyRow(_of(city, PRODUCT), None, LabelsAsMap(f"{city}-product", classes=SEVEN), data=city),
+            StudyRow(_of(city, "HRNet"), run, on_split(), data=city),
+        )
+    ]
+    data = {"chips": chips.chips(), **{city: chips.city(city) for city in cities}}
+    data |= {f"{city}-product": chips.city_product(city) for city in cities}
+    return StudyPreset(tuple(rows), data, SEEDS, (_SMALL, _UNFILTERED, _NO_SNOW))
+
+
+def _of(city: str, label: str) -> str:
+    return f"{city.capitalize()}: {label}"
+
+
 def _presets(
-    rows: Callable[[bool], tuple[Row, ...]],
+    rows: Callable[[bool], tuple[StudyRow, ...]],
     *,
     further: Mapping[str, Callable[[], Export]],
     differs: tuple[str, ...],
-) -> dict[str, Callable[[], Preset]]:
+) -> dict[str, Callable[[], StudyPreset]]:
     """Both sizes; the larger one's chips are of the paper's size, but of five places only."""
 
-    def sized(small: bool) -> Preset:
+    def sized(small: bool) -> StudyPreset:
         size = chips.SMALL if small else chips.LARGE
         data = {"chips": chips.chips(size), "truth": chips.chips_truth(size)}
         remarks = (_SMALL if small else _LARGE, *([] if _FILTERED in differs else [_UNFILTERED]), *differs)
-        return Preset(rows(small), data | {name: make() for name, make in further.items()}, SEEDS, remarks)
+        return StudyPreset(rows(small), data | {name: make() for name, make in further.items()}, SEEDS, remarks)
 
     return {"cpu": lambda: sized(True), "paper": lambda: sized(False)}
 
@@ -182,6 +204,16 @@ STUDIES = (
         ),
         tuple(f"Other sensor: {title}" for title in NORMS),
         contrasts=tuple((f"{sensor}: {FIRST_NORM}", f"{sensor}: {SECOND_NORM}") for sensor in SENSORS.values()),
+    ),
+    Study(
+        "landcover3m-cities",
+        "Three cities at 3 m, beside the 10-m product that was learned from",
+        "LandCover3m Figures 5 to 7",
+        (OA, *IMPERVIOUS),
+        OA.key,
+        {"cpu": _cities},
+        ("The paper shows maps of the cities and gives no numbers; the places are its urban examples.",),
+        contrasts=tuple((_of(city, "HRNet"), _of(city, PRODUCT)) for city in chips.CITIES),
     ),
     Study(
         "landcover3m-clahe",

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from training.accuracy import bootstrap
-from training.accuracy.comparison import Sample
+from isamap.reproduction.convergence import Rise
+from isamap.training.accuracy import bootstrap
+from isamap.training.accuracy.comparison import MethodCounts
 
 Counts = tuple[tuple[tuple[tuple[int, ...], ...], ...], ...]
 
@@ -36,18 +37,17 @@ class DataUsed:
     label: str
 
     def __str__(self) -> str:
-        counts = ", ".join(
-            f"{self.patches[split]} {split} ({self.valid[split]:.0%} of pixels seen)" for split in self.patches
-        )
+        counts = ", ".join(f"{count} {split}" for split, count in self.patches.items())
+        seen = ", ".join(f"{self.valid[split]:.0%}" for split in self.patches)
         origin = "simulated" if self.simulated else "real"
         return (
             f"`{self.name}` ({origin}; {', '.join(self.periods)}; {counts} patches of {self.size} px of "
-            f"{self.step_m:g} m; labels {self.label}; split: {self.split})"
+            f"{self.step_m:g} m, {seen} of pixels seen; labels {self.label}; split: {self.split})"
         )
 
 
 @dataclass(frozen=True)
-class Line:
+class ReportLine:
     """A row of the table: per measure one value a seed; what they come from; the paper's numbers.
 
     blocks: confusion counts by seed and spatial block, rows reference, columns what is seen; () where there are none.
@@ -84,15 +84,15 @@ class Line:
         return any(self.made)
 
     @property
-    def late_rise(self) -> float | None:
-        """How much validation still rose at the end of training, a mean over seeds (reproduction/convergence.py)."""
+    def late_rise(self) -> Rise | None:
+        """How much validation still rose at the end of training; None of what has no epochs."""
         rises = [made["late_rise"] for made in self.made if made.get("late_rise") is not None]
-        return fmean(rises) if rises else None
+        return Rise(rises) if rises else None
 
     @property
-    def sample(self) -> Sample | None:
+    def sample(self) -> MethodCounts | None:
         """Confusion counts, for comparisons; None where there are none."""
-        return Sample(np.array(self.blocks), self.classes) if self.blocks else None
+        return MethodCounts(np.array(self.blocks), self.classes) if self.blocks else None
 
     @cached_property
     def intervals(self) -> Mapping[str, bootstrap.Interval]:
@@ -103,12 +103,14 @@ class Line:
         return {key: pair for key, pair in interval_of.items() if pair is not None and key in self.values}
 
 
-def line_of(document: Mapping[str, Any]) -> Line:
+def line_of(document: Mapping[str, Any]) -> ReportLine:
     """A line of report.json."""
-    values = {name: document[name] for name in Line.__dataclass_fields__}
+    values = {name: document[name] for name in ReportLine.__dataclass_fields__}
     values["values"] = {key: tuple(seeds) for key, seeds in document["values"].items()}
     counts = counts_of(document["blocks"])
-    return Line(**values | {"made": tuple(document["made"]), "blocks": counts, "classes": tuple(document["classes"])})
+    return ReportLine(
+        **values | {"made": tuple(document["made"]), "blocks": counts, "classes": tuple(document["classes"])}
+    )
 
 
 def counts_of(by_seed: Any) -> Counts:

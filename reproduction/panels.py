@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.base.atomic import write_whole
-from gee_export.datasets.dataset import Dataset, Patch
-from inference.legend import COLOURS
-from training.models.output import is_sar
-from training.samples.target import visible
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.inference.map_files.legend import COLOURS
+from isamap.training.models.output import is_sar
+from isamap.training.samples.target import visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Grey: the colour of neither class.
 UNKNOWN_RGB = (96, 96, 96)
 TILE_INCH, TITLE_INCH, LEGEND_INCH, DPI = 1.45, 0.42, 0.3, 110
 SHOWN_LEAST_VALID, SHOWN_QUANTILES = 0.9, (0.25, 0.9)
@@ -34,7 +35,7 @@ class Column:
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class PanelGroup:
     """Lines of a panel that show the same patches: those of one dataset."""
 
     title: str
@@ -44,10 +45,19 @@ class Group:
 def chosen(addresses: Sequence[str], count: int, split: str = "test") -> tuple[str, ...]:
     """Ids of patches to show: spread from little to much impervious ground, whole ones before ragged ones."""
     patches = [patch for address in addresses for patch in Dataset.open(address).in_split(split)]
+    # Where clouds left no whole patch, ragged ones are shown rather than none.
     complete = [patch for patch in patches if patch.valid_share >= SHOWN_LEAST_VALID] or patches
     ranked = sorted(complete, key=lambda patch: (patch.impervious_share or 0.0, patch.id))
     places = np.unique(np.rint(np.linspace(*SHOWN_QUANTILES, count) * (len(ranked) - 1)).astype(int))
     return tuple(ranked[at].id for at in places)
+
+
+def _sensors(entries: Sequence[tuple[Dataset, Patch]]) -> list[Column]:
+    """What Sentinel-2 and Sentinel-1 show, where the patches hold them."""
+    images = [(data.read_image(patch), data.manifest.band_names) for data, patch in entries]
+    optical = [image[_visible(names)] for image, names in images if _visible(names)]
+    sar = [image[[at]] for image, names in images for at in [_first_sar(names)] if at is not None]
+    return [Column(title, _stretched(planes)) for title, planes in (("optical", optical), ("SAR", sar)) if planes]
 
 
 def views(addresses: Sequence[str], ids: Sequence[str], *, fine: bool, truth: Sequence[str] = ()) -> list[Column]:
@@ -56,10 +66,7 @@ def views(addresses: Sequence[str], ids: Sequence[str], *, fine: bool, truth: Se
     fine: labels and truth are the finer ones where the dataset has them.
     """
     entries = [_of_patch(addresses, name) for name in ids]
-    images = [(data.read_image(patch), data.manifest.band_names) for data, patch in entries]
-    optical = [image[_visible(names)] for image, names in images if _visible(names)]
-    sar = [image[[at]] for image, names in images for at in [_first_sar(names)] if at is not None]
-    columns = [Column(title, _stretched(planes)) for title, planes in (("optical", optical), ("SAR", sar)) if planes]
+    columns = _sensors(entries)
     if fine and all("fine" in data.manifest.layers for data, _ in entries):
         planes = [data.read_fine(p)[_visible(data.manifest.layers["fine"].band_names)] for data, p in entries]
         columns.append(Column("finer image", _stretched(planes)))
@@ -70,7 +77,7 @@ def views(addresses: Sequence[str], ids: Sequence[str], *, fine: bool, truth: Se
 
 
 def coloured(classes_HW: np.ndarray, names: Sequence[str] | Mapping[int, str]) -> np.ndarray:
-    """A map in the colours of inference.legend, uint8 (rows, columns, 3); what has no name is grey."""
+    """A map in the colours of isamap.inference.map_files.legend, uint8 (rows, columns, 3); what has no name is grey."""
     numbered = names if isinstance(names, Mapping) else dict(enumerate(names))
     palette = np.full((256, 3), UNKNOWN_RGB, dtype=np.uint8)
     for value, name in numbered.items():
@@ -79,7 +86,12 @@ def coloured(classes_HW: np.ndarray, names: Sequence[str] | Mapping[int, str]) -
     return palette[classes_HW]
 
 
-def save(groups: Sequence[Group], path: Path, *, names: Sequence[str], caption: str) -> None:
+def grey(heat_HW: np.ndarray) -> np.ndarray:
+    """A heat map as a picture, uint8 (rows, columns, 3): the lighter, the more probable."""
+    return heat_HW[..., None].repeat(3, axis=2)
+
+
+def save(groups: Sequence[PanelGroup], path: Path, *, names: Sequence[str], caption: str) -> None:
     """Draw the groups below each other as a PNG, whole or not at all; names: classes for the legend."""
     from matplotlib.figure import Figure
 
@@ -156,7 +168,7 @@ def _stretched(stored: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     return tuple(pictures)
 
 
-def _draw(figure: Figure, group: Group, top: float, across: int) -> float:
+def _draw(figure: Figure, group: PanelGroup, top: float, across: int) -> float:
     """Draw a group from `top` (share of the figure's height) downwards; where it ends."""
     height, width = figure.get_figheight(), 1 / across
     top -= TITLE_INCH / height

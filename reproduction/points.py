@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from reproduction.study import Evaluated, Evaluator, Trial
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.reproduction.study import Evaluated, Evaluator, Trial
 
 POINTS, SEED = 1940, 0  # as many as LandCover3m's Tables 2 and 3 have
 OA_POINTS = "oa_points"
@@ -26,7 +26,7 @@ class AtPoints:
 
     def __call__(self, trial: Trial) -> Evaluated:
         """The judge's values, and one more."""
-        from gee_export.datasets.dataset import Dataset
+        from isamap.gee_export.datasets.dataset import Dataset
 
         data_of = {p.id: data for data in map(Dataset.open, trial.addresses) for p in data.in_split("test")}
         outcome = self.evaluator(replace(trial, shown=tuple(data_of)))
@@ -37,6 +37,7 @@ class AtPoints:
 
 def accuracy(labels: dict[str, np.ndarray], maps, points: int) -> float:
     """The share of points at which map and label agree; a map that knows nothing there is wrong."""
+    # Sorted: the same points for every row, whatever the order in which its maps came.
     names = sorted(labels)
     reference = np.concatenate([labels[name].ravel() for name in names])
     seen = np.concatenate([maps[name].ravel() for name in names])

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from reproduction.runs import fingerprint
-from reproduction.study import Run, StudyFolder
+from isamap.reproduction.runs import fingerprint
+from isamap.reproduction.study import Run, StudyFolder
 
 
 @dataclass(frozen=True)
 class Pruning:
     """Another run's checkpoint pruned on a dataset of the study, as `isamap prune` does.
 
-    scheme, ratio, round_to: of training.pruning. settings: changes of its recipe, as epochs.
+    scheme, ratio, round_to: of isamap.training.pruning. settings: changes of its recipe, as epochs.
     """
 
     of: Run
@@ -38,7 +38,7 @@ class Pruning:
 
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The other run's, and how it is pruned."""
-        from training.models.slim import NEAREST
+        from isamap.training.models.slim import NEAREST
 
         options: dict[str, Any] = {
             "scheme": self.scheme,
@@ -55,7 +55,7 @@ class Pruning:
 
     def make(self, folder: Path, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Prune, or go on; the parameters that are left."""
-        from training.pruning.run import prune
+        from isamap.training.pruning.run import prune
 
         options: dict[str, Any] = {
             "scheme": self.scheme,
@@ -73,9 +73,9 @@ def costs(folder: Path) -> Mapping[str, float]:
     acceleration_percent: operations before by operations after less 1, LandCover3m's "theoretical acceleration";
     speed_up: measured times, one thread, side by side.
     """
-    from training.checkpoints import checkpoint as ck
-    from training.models.cost import cost
-    from training.pruning.report import PruneReport
+    from isamap.training.checkpoints import checkpoint as ck
+    from isamap.training.models.cost import cost
+    from isamap.training.pruning.report import PruneReport
 
     trained = ck.load(folder)
     now = cost(trained.build(), trained.window)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -17,10 +15,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import write_json
-from gee_export.base.errors import Fault
-from gee_export.base.revision import revision
-from reproduction.study import Run, StudyFolder
+from isamap.gee_export.base.atomic import write_json
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.platform.machine import processor_name
+from isamap.gee_export.base.revision import revision
+from isamap.reproduction.study import Run, StudyFolder
 
 VERSION = 1
 
@@ -67,7 +66,7 @@ class Training:
     """A recipe trained on a dataset of the study; `isamap train` with the same settings makes the same weights.
 
     fixed_seed: taken for every row's seed, where one run serves them all. judge: a run whose network says which
-    training patches have labels so wrong that they are left out (training.agreement, LandCover3m section 2.3).
+    training patches have labels so wrong that they are left out (isamap.training.agreement, LandCover3m section 2.3).
     """
 
     recipe: str
@@ -88,25 +87,26 @@ class Training:
 
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Every setting of the recipe and every constructor value of its network, given or default, and the data."""
-        from training.models import model_named, stated
+        from isamap.training.models import model_named, stated
 
         recipe = self._recipe(seed)
         recipe_facts = recipe.to_json() | {"config": stated(model_named(recipe.model).config(**recipe.config))}
+        # Neither decides a weight: two recipes of equal settings are one run, on any machine.
         del recipe_facts["name"], recipe_facts["device"]
         judge = {} if self.judge is None else {"judge": self.judge.facts(study_folder, seed)}
         return recipe_facts | {"data": [fingerprint(path) for path in study_folder.data(self.data)]} | judge
 
     def check(self, study_folder: StudyFolder, seed: int) -> None:
         """Bands, layers, dates and classes that the recipe learns from."""
-        from training.runs.run import target_of
-        from training.samples.data import open_source
+        from isamap.training.runs.source import target_of
+        from isamap.training.samples.data import open_source
 
         recipe = self._recipe(seed)
         open_source(study_folder.data(self.data), recipe.bands, target=target_of(recipe))
 
     def make(self, folder: Path, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """Train, or go on."""
-        from training import train
+        from isamap.training import train
 
         recipe, data = self._recipe(seed), list(study_folder.data(self.data))
         chips, left_out = self._judged(folder, study_folder, seed)
@@ -127,34 +127,38 @@ class Training:
         """The file of what the judge's network says of each training patch, and how many it leaves out."""
         if self.judge is None:
             return None, 0
-        from training import agreement
-        from training.imperfect.noise import LEAST
+        from isamap.training import agreement
+        from isamap.training.imperfect.noise import LEAST
 
         path = folder.with_name(f"{folder.name}.chips")
         data = list(study_folder.data(self.data))
         return path, agreement(study_folder.folder(self.judge, seed), data, path).found.below(LEAST)
 
     def _recipe(self, seed: int) -> Any:
-        from training.recipes import recipe
+        from isamap.training.recipes import recipe
 
         return recipe(self.recipe, {**self.settings, "seed": str(seed if self.fixed_seed is None else self.fixed_seed)})
 
 
 @dataclass(frozen=True)
-class Problem:
+class RunProblem:
     """The reason why a run failed; mistake: the user's input caused it, not a disk or a damaged file."""
 
     text: str
     mistake: bool
 
+    def error(self, head: str) -> ValueError | Fault:
+        """What a study ends with that kept its other runs."""
+        return (ValueError if self.mistake else Fault)(f"{head}: {self.text}; the others are kept")
 
-ENDED = Problem("its process was ended, perhaps for want of memory: run the same command with fewer --jobs", False)
+
+ENDED = RunProblem("its process was ended, perhaps for want of memory: run the same command with fewer --jobs", False)
 
 
 @cache
 def fingerprint(address: str) -> str:
     """The dataset's fingerprint."""
-    from gee_export.datasets.dataset import Dataset
+    from isamap.gee_export.datasets.dataset import Dataset
 
     return Dataset.open(address).fingerprint
 
@@ -162,7 +166,7 @@ def fingerprint(address: str) -> str:
 @cache
 def train_patches(address: str) -> int:
     """How many patches the dataset's train split has."""
-    from gee_export.datasets.dataset import Dataset
+    from isamap.gee_export.datasets.dataset import Dataset
 
     return int(Dataset.open(address).manifest.counts["train"])
 
@@ -186,13 +190,10 @@ def make_all(bench: Bench, requests: Iterable[tuple[Run, int]], *, jobs: int = 1
             say(f"[{done}/{total}] {_outcome(bench, run, seed, problem)}")
             failures += [problem] if problem else []
         if failures:
-            error_type = ValueError if failures[0].mistake else Fault
-            raise error_type(
-                f"{len(failures)} of {total} runs failed, the first with: {failures[0].text}; the others are kept"
-            )
+            raise failures[0].error(f"{len(failures)} of {total} runs failed, the first with")
 
 
-def _outcome(bench: Bench, run: Run, seed: int, problem: Problem | None) -> str:
+def _outcome(bench: Bench, run: Run, seed: int, problem: RunProblem | None) -> str:
     name = bench.folder(run, seed).name
     if problem:
         return f"{name} seed {seed}: {problem.text}"
@@ -219,14 +220,15 @@ def levels(bench: Bench, requests: Iterable[tuple[Run, int]]) -> list[list[tuple
     return [[(run, seed) for level, run, seed in depth.values() if level == at] for at in range(count)]
 
 
-def _made(bench: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, Problem | None]]:
+def _made(bench: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[tuple[Run, int, RunProblem | None]]:
     """Each run as it is finished, with what went wrong, if anything."""
     if jobs == 1 or len(todo) < 2:
         for run, seed in todo:
             yield run, seed, _guarded(bench, run, seed)
         return
+    # Spawned: a forked child has torch's locks but none of the threads that would release them.
     with ProcessPoolExecutor(min(jobs, len(todo)), mp_context=get_context("spawn")) as pool:
-        futures: dict[Future[Problem | None], tuple[Run, int]] = {
+        futures: dict[Future[RunProblem | None], tuple[Run, int]] = {
             pool.submit(_aside, bench, run, seed): (run, seed) for run, seed in todo
         }
         for future in as_completed(futures):
@@ -234,10 +236,11 @@ def _made(bench: Bench, todo: Sequence[tuple[Run, int]], jobs: int) -> Iterable[
             yield *futures[future], ENDED if ended else future.result()
 
 
-def _aside(bench: Bench, run: Run, seed: int) -> Problem | None:
+def _aside(bench: Bench, run: Run, seed: int) -> RunProblem | None:
     """Makes a run in a process of its own with one thread; its progress lines go to a log beside the run's folder."""
     import torch
 
+    # As many threads as processors in each of several runs would take turns on them and be slower together.
     torch.set_num_threads(1)
     folder = bench.folder(run, seed)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -249,12 +252,12 @@ def _aside(bench: Bench, run: Run, seed: int) -> Problem | None:
         return _guarded(bench, run, seed)
 
 
-def _guarded(bench: Bench, run: Run, seed: int) -> Problem | None:
+def _guarded(bench: Bench, run: Run, seed: int) -> RunProblem | None:
     try:
         if bench.note(run, seed) is None:  # else another process made it meanwhile
             _make(bench, run, seed)
     except (ValueError, Fault, OSError) as error:
-        return Problem(" ".join(str(error).split()) or type(error).__name__, isinstance(error, ValueError))
+        return RunProblem(" ".join(str(error).split()) or type(error).__name__, isinstance(error, ValueError))
     return None
 
 
@@ -265,6 +268,7 @@ def _make(bench: Bench, run: Run, seed: int) -> None:
     outcome = dict(run.make(folder, bench, seed))
     spent = {} if interrupted else {"cpu_s": round(time.process_time() - start, 1)}
     note = {"version": VERSION, "seed": seed, **outcome, **spent, "device": device(), "revision": revision()}
+    # Last, and beside the folder: where a note is there, the run is whole.
     write_json(_note(folder), note | {"facts": run.facts(bench, seed)})
 
 
@@ -278,14 +282,4 @@ def device() -> str:
 
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU ({_processor()}), torch {torch.__version__}"
-
-
-def _processor() -> str:
-    """The processor's name as Linux tells it, else Python's word."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or sys.platform
+    return f"CPU ({processor_name()}), torch {torch.__version__}"

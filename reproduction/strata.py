@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reproduction.labels import evaluated
-from reproduction.study import Evaluated, Evaluator, Trial
+from isamap.reproduction.labels import evaluated
+from isamap.reproduction.study import Evaluated, Evaluator, Trial
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class OfRegions:
 
     def __call__(self, trial: Trial) -> Evaluated:
         """The judge's counts of those blocks, and its maps."""
+        # The judge counts all blocks (a run's evaluation is kept by `evaluated_once`); a stratum chooses among them.
         everywhere = self.evaluator(replace(trial, shown=()))
         inside_N = np.isin(block_regions(trial.addresses), self.regions)
         if everywhere.blocks is None or not inside_N.any():
@@ -32,8 +33,8 @@ class OfRegions:
 
 def block_regions(addresses: Sequence[str]) -> np.ndarray:
     """The region of each block of the test split, in the order in which judges count blocks."""
-    from gee_export.datasets.dataset import Dataset
-    from training.samples.ground import spatial_blocks
+    from isamap.gee_export.datasets.dataset import Dataset
+    from isamap.training.samples.ground import spatial_blocks
 
     tested = [(data, patch) for data in map(Dataset.open, addresses) for patch in data.in_split("test")]
     _, first = np.unique(spatial_blocks(tested), return_index=True)

@@ -13,7 +13,7 @@ PRESETS = ("cpu", "paper")
 
 
 @dataclass(frozen=True)
-class Measure:
+class StudyMeasure:
     """A column: the key under which judges give its value, its heading, how it is printed, which end is good."""
 
     key: str
@@ -77,7 +77,7 @@ class Trial:
     dataset's patches of which the panel wants maps; given with the first seed only.
     """
 
-    place: StudyFolder
+    folder: StudyFolder
     run: Path | None
     seed: int
     data: str = ""
@@ -86,7 +86,7 @@ class Trial:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Addresses of the dataset it is judged on."""
-        return self.place.data(self.data)
+        return self.folder.data(self.data)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,20 +94,22 @@ class Evaluated:
     """What a judge found: values by measure key, confusion counts of each spatial block, and maps by patch id.
 
     blocks: int64 (blocks, classes, classes), rows reference, columns what is seen; None where there are no such counts.
-    A map holds the numbers of `classes`, 255 unknown, uint8 (rows, columns), as fine as the label or finer.
+    A map holds the numbers of `classes`, 255 unknown, uint8 (rows, columns), as fine as the label or finer. heats: by
+    patch id the chance of impervious, 255 for certain, uint8 (rows, columns), where the judge shows it.
     """
 
     values: Mapping[str, float | None]
     blocks: np.ndarray | None = None
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
     classes: tuple[str, ...] = ("pervious", "impervious")
+    heats: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 Evaluator = Callable[[Trial], Evaluated]
 
 
 @dataclass(frozen=True)
-class Row:
+class StudyRow:
     """One line of a table: what is trained (None: nothing), how it is judged, and what the paper prints by measure.
 
     data: the dataset it is judged on, by its name in the study; the first one if empty. Rows of one dataset share the
@@ -126,31 +128,45 @@ class Row:
 
 @dataclass(frozen=True)
 class Export:
-    """A dataset that a preset makes for itself: arguments of gee_export.export_patches, without `out`.
+    """A dataset that a preset makes for itself: arguments of isamap.gee_export.export_patches, without `out`.
 
-    name is its folder's name under <out>/data; equal names of several studies must be equal exports. about: sentences
+    name is its folder's name under <out>/data; equal names of several studies must be equal exports. remarks: sentences
     for the report that hold of this dataset only, not of another given with --data. prepare: makes files that the
     export reads, in the folder given, and returns the arguments that name them.
     """
 
     name: str
     arguments: Mapping[str, Any]
-    about: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     prepare: Callable[[Path], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True)
-class Preset:
+class FromFiles:
+    """A dataset that is made of a folder of real files, which the user gives with --data.
+
+    make: writes the dataset of such a folder into another one. remarks: as an Export's.
+    """
+
+    name: str
+    make: Callable[[Path, Path], None]
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class StudyPreset:
     """A size in which a study is run. data: by the name that rows use, the first is the one that --data replaces.
 
     differs: sentences saying what is not as in the paper. truth: the dataset whose labels the panel shows as truth.
+    files: what a folder given with --data must hold, where all datasets are made of it.
     """
 
-    rows: tuple[Row, ...]
-    data: Mapping[str, Export]
+    rows: tuple[StudyRow, ...]
+    data: Mapping[str, Export] | Mapping[str, FromFiles]
     seeds: int
     differs: tuple[str, ...] = ()
     truth: str = ""
+    files: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         labels = [row.label for row in self.rows]
@@ -190,9 +206,9 @@ class Study:
     name: str
     title: str
     paper: str
-    measures: tuple[Measure, ...]
+    measures: tuple[StudyMeasure, ...]
     order_by: str
-    presets: Mapping[str, Callable[[], Preset]]
+    presets: Mapping[str, Callable[[], StudyPreset]]
     notes: tuple[str, ...] = ()
     paper_order: tuple[str, ...] = ()
     teacher: str = ""
@@ -205,13 +221,13 @@ class Study:
         if unknown := sorted(set(self.presets) - set(PRESETS)):
             raise ValueError(f"{self.name}: presets {', '.join(unknown)}, expected some of {', '.join(PRESETS)}")
 
-    def preset(self, name: str) -> Preset:
+    def preset(self, name: str) -> StudyPreset:
         """The preset of that name, one of PRESETS; ValueError where the study has none."""
         if name not in self.presets:
             raise ValueError(f"{self.name} has no preset {name!r}: choose one of {', '.join(self.presets)}")
         return self.presets[name]()
 
 
-def printed(measures: Sequence[Measure], numbers: Sequence[float]) -> dict[str, float]:
+def printed(measures: Sequence[StudyMeasure], numbers: Sequence[float]) -> dict[str, float]:
     """A paper's numbers by the keys of the measures, in their order."""
     return {measure.key: value for measure, value in zip(measures, numbers, strict=True)}

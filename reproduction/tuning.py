@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from reproduction.runs import Training, note_of
-from reproduction.study import Run, StudyFolder
+from isamap.reproduction.runs import Training, note_of
+from isamap.reproduction.study import Run, StudyFolder
 
+# A factor of four apart around Adam's usual 1e-3: no method is judged at a rate that suits another.
 RATES = (5e-4, 2e-3, 8e-3)
 # no row of a table has this seed, so that none is judged on the very run that chose its rate
 TUNING_SEED = 1000
@@ -43,6 +44,7 @@ class Tuned:
     def facts(self, study_folder: StudyFolder, seed: int) -> Mapping[str, Any]:
         """The training's but for its rate, and the rehearsals'."""
         recipe_facts = dict(self.training.facts(study_folder, seed))
+        # The rate follows from the rehearsals, so it is no fact of its own: the folder has a name before they are made.
         del recipe_facts["lr"]
         return recipe_facts | {"tuned": [run.facts(study_folder, seed) for run in self._rehearsals]}
 
@@ -75,5 +77,4 @@ def shared(
 
 
 def _validated(folder: Path) -> float:
-    """Best validation MIoU of a finished rehearsal."""
     return float((note_of(folder) or {})["best_validation_miou"])

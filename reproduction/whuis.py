@@ -17,13 +17,11 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.base.rasters import open_picture
-from gee_export.base.scheme import UNKNOWN
-from gee_export.datasets.dataset import MANIFEST, Band, DatasetManifest, Grid, Sample, write
-from gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCALE
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.datasets.chips import ENDINGS, RATIOS, at_random, pictured
+from isamap.gee_export.datasets.dataset import MANIFEST, Band, DatasetManifest, Grid, Sample, write
+from isamap.gee_export.datasets.manifest import DECIBEL_SCALE, NODATA, REFLECTANCE_SCALE
 
-ENDINGS = (".tif", ".tiff", ".png", ".npy")
 OPTICAL, SAR = ("B2", "B3", "B4", "B8"), ("VV", "VH")
 ASSUMED = (
     "bands lie in the order B2 B3 B4 B8 and VV VH (CroFuseNet Table I)",
@@ -41,12 +39,12 @@ _KINDS = {
     "label": ("label", "labels", "gt", "mask", "masks", "groundtruth", "annotation", "annotations"),
 }
 _SPLITS = {"train": ("train", "training"), "val": ("val", "valid", "validation"), "test": ("test", "testing")}
-_RATIOS = (8, 1, 1)
+# Clouds and roofs may exceed a reflectance of 1 a little. Power of 0 has no decibels: 1e-5 is -50 dB.
 _REFLECTANCE_MOST, _POWER_LEAST = 2.0, 1e-5
 
 
 @dataclass(frozen=True)
-class Chip:
+class WhuChip:
     """Files of one patch, image parts in the order of their bands; split is empty where the folders say none."""
 
     name: str
@@ -74,14 +72,19 @@ def opened(address: str, home: Path, say: Callable[[str], None] = print) -> str:
     return str(target)
 
 
-def chips(folder: Path) -> list[Chip]:
-    """The chips of a folder by name; empty where no label lies beside an image. ValueError: a part is missing."""
-    kinds: dict[tuple[str, str], dict[str, Path]] = {}
+def _labelled(folder: Path) -> dict[tuple[str, str], dict[str, Path]]:
+    """Files of the chips that have a label, by split and name, then by layer."""
+    files_of: dict[tuple[str, str], dict[str, Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS):
         layer, split, name = _placed(path.relative_to(folder))
         if layer:
-            kinds.setdefault((split, name), {})[layer] = path
-    labelled = {key: files for key, files in kinds.items() if "label" in files}
+            files_of.setdefault((split, name), {})[layer] = path
+    return {key: files for key, files in files_of.items() if "label" in files}
+
+
+def chips(folder: Path) -> list[WhuChip]:
+    """The chips of a folder by name; empty where no label lies beside an image. ValueError: a part is missing."""
+    labelled = _labelled(folder)
     needed = {layer for files in labelled.values() for layer in files} - {"label"}
     if not needed:
         return []
@@ -90,15 +93,15 @@ def chips(folder: Path) -> list[Chip]:
             raise ValueError(f"{folder}: chip {name} has no {' and no '.join(sorted(missing))} file, others have")
     order = [layer for layer in ("image", "optical", "sar") if layer in needed]
     return [
-        Chip(f"{split}/{name}".lstrip("/"), split, tuple(files[layer] for layer in order), files["label"])
+        WhuChip(f"{split}/{name}".lstrip("/"), split, tuple(files[layer] for layer in order), files["label"])
         for (split, name), files in sorted(labelled.items())
     ]
 
 
-def convert(chip_list: Sequence[Chip], target: Path, name: str) -> None:
+def convert(chip_list: Sequence[WhuChip], target: Path, name: str) -> None:
     """Write the chips as a patch dataset, split as their folders say, else 8:1:1 at random with seed 0 (CroFuseNet)."""
     survey = _Survey.of(chip_list)
-    splits = [chip.split for chip in chip_list] if all(chip.split for chip in chip_list) else _random(len(chip_list))
+    splits = [chip.split for chip in chip_list] if all(chip.split for chip in chip_list) else at_random(len(chip_list))
     if any(chip.split for chip in chip_list) and not all(chip.split for chip in chip_list):
         raise ValueError(f"{name}: some chips lie in train, val or test folders and some in none")
     if lacking := [split for split in _SPLITS if split not in splits]:
@@ -129,14 +132,6 @@ def _word(text: str, names_of: Mapping[str, Sequence[str]]) -> str:
     return next((key for key, names in names_of.items() if words & set(names)), "")
 
 
-def _random(count: int) -> list[str]:
-    """As CroFuseNet says: 8:1:1 at random."""
-    order = np.random.default_rng(0).permutation(count)
-    edges = np.rint(np.cumsum(_RATIOS) / sum(_RATIOS) * count).astype(int)
-    places = np.searchsorted(edges, np.argsort(order), side="right")
-    return [list(_SPLITS)[split_index] for split_index in places]
-
-
 @dataclass(frozen=True)
 class _Survey:
     """What all chips have in common: side, how each band is stored and from what, and the values of their labels."""
@@ -147,7 +142,7 @@ class _Survey:
     values: tuple[int, int]
 
     @classmethod
-    def of(cls, chip_list: Sequence[Chip]) -> _Survey:
+    def of(cls, chip_list: Sequence[WhuChip]) -> _Survey:
         shapes, values, low, high = set(), set(), [], []
         for chip in chip_list:
             image, label = _image(chip), _label(chip)
@@ -216,11 +211,11 @@ def _manifest(survey: _Survey, count: int, name: str, split: str) -> DatasetMani
         grids={"chips": grid},
         size=survey.side,
         stride=survey.side,
-        split={"kind": split, "ratios": list(_RATIOS), "seed": 0},
+        split={"kind": split, "ratios": list(RATIOS), "seed": 0},
     )
 
 
-def _samples(chip_list: Sequence[Chip], splits: Sequence[str], survey: _Survey) -> Iterator[Sample]:
+def _samples(chip_list: Sequence[WhuChip], splits: Sequence[str], survey: _Survey) -> Iterator[Sample]:
     for at, (chip, split) in enumerate(zip(chip_list, splits, strict=True)):
         label = _label(chip)
         label_HW = np.full(label.shape, UNKNOWN, dtype=np.uint8)
@@ -237,26 +232,15 @@ def _stored(image_BHW: np.ndarray, survey: _Survey) -> np.ndarray:
     return np.stack(planes).astype(np.int16)
 
 
-def _image(chip: Chip) -> np.ndarray:
+def _image(chip: WhuChip) -> np.ndarray:
     """All bands of a chip (bands, rows, columns)."""
     return np.concatenate([_read(path).astype(np.float32) for path in chip.parts])
 
 
-def _label(chip: Chip) -> np.ndarray:
-    """The first band of a label."""
+def _label(chip: WhuChip) -> np.ndarray:
     return _read(chip.label)[0].astype(np.int64)
 
 
 def _read(path: Path) -> np.ndarray:
     """Numbers of a file as (bands, rows, columns). Fault: damaged."""
-    try:
-        if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            with open_picture(path) as file:
-                values = file.read()
-    except (ValueError, OSError) as error:
-        raise Fault(f"{path} cannot be read ({error}): copy it again") from error
-    if values.ndim == 2:
-        return values[None]
-    return values if values.shape[0] <= 8 < values.shape[-1] else np.moveaxis(values, -1, 0)
+    return pictured(path).data

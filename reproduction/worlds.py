@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from reproduction.study import Export
+from isamap.reproduction.study import Export
 
 # shares of the world's 1-m truth in each 10-m pixel; of more than half, the label is impervious
 TRUTH_10 = "projects/local/assets/world/truth10#impervious=percent"
 OPTICAL_10M = ("B2", "B3", "B4", "B8")
+# Nothing is trained there, but a dataset has all three splits.
 MOSTLY_TEST = (1, 1, 8)
 _TRUTH = (
     "Labels are the world's truth, impervious where more than half of a 10-m pixel is: it stands for the paper's "
@@ -69,7 +70,7 @@ def export(request: Export, home: Path) -> Path:
 
     An interrupted export goes on. ValueError where the folder holds other settings.
     """
-    from gee_export.export.export import export_patches
+    from isamap.gee_export.export.export import export_patches
 
     folder = home / request.name
     further = request.prepare(home) if request.prepare else {}

@@ -6,24 +6,72 @@ The `ee` client holds one connection per process. A test that connects elsewhere
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-try:
-    from gee_export.earth_engine import session as connections
-except ModuleNotFoundError:  # local_ee is tested alone
-    from tests.local_ee.support import connection as connections
+from isamap.gee_export.earth_engine import session as connections
 
+pytest_plugins = ("local_ee.pytest_plugin",)
 
-pytest_plugins = ("local_ee.pytest_plugin",)  # also where the package was installed without its entry points
+# Files of half a minute or more, by `make slow`; the second needs no engine, while the first compiles its kernels.
+LONGEST = (
+    "tests/test_notebooks.py",
+    "tests/reproduction/test_studies_run.py",
+    "tests/reliability/test_long_trials.py",
+    "tests/inference/prove/test_prove.py",
+    "tests/test_tutorial.py",
+    "tests/inference/serve/test_city.py",
+    "tests/inference/tiles/test_dask_executor.py",
+    "tests/gee_export/export/test_open_faults.py",
+    "tests/inference/tiles/test_run_command.py",
+    "tests/inference/serve/test_server.py",
+    "tests/inference/serve/test_empty_page.py",
+    "tests/inference/test_open_way.py",
+    "tests/inference/serve/test_chain.py",
+    "tests/gee_export/export/test_kills.py",
+    "tests/inference/serve/test_page.py",
+    "tests/inference/serve/test_bucket_maps.py",
+    "tests/training/test_runtimes.py",
+    "tests/training/test_quantization.py",
+    "tests/inference/test_product_ways.py",
+    "tests/gee_export/card/test_card_page.py",
+    "tests/test_readme.py",
+)
 
-settings.register_profile("isamap", deadline=None)  # a busy machine is no counterexample
+# a busy machine is no counterexample
+settings.register_profile("isamap", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("isamap")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Thousands of tests stay until the end: looking for garbage among them takes time in every test."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files begin first: no worker is left alone with one when the others have nothing to do."""
+    ranks = {file: rank for rank, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.nodeid.partition("::")[0], len(ranks)))
+
+
+@pytest.fixture(autouse=True)
+def _no_kernel() -> None:
+    """Progress is told as in a log, whichever test before has imported ipykernel (geemap does)."""
+    sys.modules.pop("ipykernel", None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -61,8 +109,13 @@ def _led_back(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture(scope="module")
 def reconnected() -> Iterator[None]:
-    """Lets a module connect `ee` elsewhere and leads it back afterwards to where it was."""
-    before = connections.current()
+    """Lets a module connect `ee` elsewhere and leads it back afterwards to where it was, if it was anywhere.
+
+    Which files a worker ran before is chance: no session of an engine that has ended stays for the next one.
+    """
+    before, opened = connections.current(), list(connections._open)
     yield
+    for left in [session for session in reversed(connections._open) if session not in opened]:
+        left.close()
     if before is not None:
         before.activate()

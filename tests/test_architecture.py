@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("local_ee", "gee_export", "training", "inference", "reproduction")
+FOLDERS = ("gee_export", "training", "inference", "reproduction")
+PACKAGES = ("isamap", "local_ee")  # ours
 
 # The packages of gee_export from the ground up: each may import itself and those before it, so no arrow runs up.
 FLOORS = (
@@ -25,168 +26,211 @@ FLOORS = (
     "images",
     "patches",
     "tasks",
+    "composites",
     "export",
+)
+# The rooms of inference likewise.
+ROOMS = (
+    "map_files",
+    "cutting",
+    "inputs",
+    "postprocessing",
+    "mapping",
+    "publishing",
+    "tiles",
+    "catalog",
+    "runs",
+    "plan",
+    "assessment",
+    "polygons",
+    "years",
+    "questions",
+    "student",
+    "web_map",
+    "machine",
+    "prove",
+    "serve",
 )
 # What training takes of gee_export, and what its own packages build on, from the ground up.
 DATASET = {
-    "gee_export.base",
-    "gee_export.datasets.dataset",
-    "gee_export.datasets.manifest",
+    "isamap.gee_export.base",
+    "isamap.gee_export.datasets.dataset",
+    "isamap.gee_export.datasets.manifest",
 }
-NETWORKS = {*(f"training.{name}" for name in ("models", "losses", "plugins", "home", "cpu")), *DATASET}
+NETWORKS = {*(f"isamap.training.{name}" for name in ("models", "losses", "plugins", "home", "cpu")), *DATASET}
 SAMPLES = {
-    *(f"training.{name}" for name in ("samples", "checkpoints", "recipes", "memory", "devices")),
+    *(f"isamap.training.{name}" for name in ("samples", "checkpoints", "recipes", "memory", "gpu")),
     *NETWORKS,
 }
 
 # package (or sub-package) -> what of this project it may import; the longest matching key counts
 ALLOWED = {
-    "local_ee": {"local_ee"},
-    "local_ee.raster_file": set(),
-    "local_ee.vector_file": set(),
-    "local_ee.raster": {"local_ee.raster", "local_ee.budget", "local_ee.errors", "local_ee.lazy", "local_ee.parallel"},
-    "local_ee.learning": {"local_ee.learning", "local_ee.budget", "local_ee.errors", "local_ee.lazy"},
-    "local_ee.budget": {"local_ee.errors"},
-    "local_ee.threads": set(),
-    "local_ee.parallel": {"local_ee.budget", "local_ee.threads"},
-    "local_ee.catalog": {
-        "local_ee.catalog",
-        "local_ee.durable",
-        "local_ee.raster_file",
-        "local_ee.vector_file",
-        "local_ee.raster.window",
-        "local_ee.errors",
-    },
-    "local_ee.world": {"local_ee.world", "local_ee.catalog", "local_ee.parallel"},
-    "local_ee.evaluation": {
-        "local_ee.evaluation",
-        "local_ee.budget",
-        "local_ee.parallel",
-        "local_ee.raster",
-        "local_ee.catalog",
-        "local_ee.errors",
-        "local_ee.lazy",
-    },
-    "local_ee.algorithms": {
-        "local_ee.algorithms",
-        "local_ee.catalog",
-        "local_ee.evaluation",
-        "local_ee.learning",
-        "local_ee.raster",
-        "local_ee.budget",
-        "local_ee.errors",
-    },
-    "local_ee.storage": {"local_ee.storage", "local_ee.durable", "local_ee.home", "local_ee.wire"},
     **{
-        f"gee_export.{name}": {f"gee_export.{lower}" for lower in FLOORS[: number + 1]}
+        f"isamap.gee_export.{name}": {f"isamap.gee_export.{lower}" for lower in FLOORS[: number + 1]}
         for number, name in enumerate(FLOORS)
     },
-    # the one place that knows the local engine
-    "gee_export.earth_engine.session": {
-        "gee_export.base",
-        "gee_export.earth_engine",
-        "local_ee",
-    },  # the one place that knows the local engine
-    "gee_export.requests": {"gee_export.requests", "gee_export.base", "gee_export.earth_engine.session"},
-    "gee_export.coregistration": {"gee_export.coregistration", "gee_export.base"},
-    "gee_export.patches": {"gee_export.patches", "gee_export.datasets", "gee_export.base"},
-    "gee_export.tasks": {"gee_export.tasks", *(f"gee_export.{lower}" for lower in FLOORS[:4])},
-    "gee_export.card": {
-        "gee_export.card",
-        "gee_export.coregistration",
-        "gee_export.datasets",
-        "gee_export.base",
-        "gee_export.earth_engine.session",
+    # the places that know the local engine: one that starts it, two of the archives that it reads
+    **{
+        f"isamap.gee_export.earth_engine.{name}": {
+            "isamap.gee_export.base",
+            "isamap.gee_export.earth_engine",
+            "local_ee",
+        }
+        for name in ("session", "archives", "archive_check")
     },
-    "gee_export.cli": {"gee_export", "local_ee"},
-    "gee_export.tables_cli": {"gee_export.command_line", "gee_export.base", "gee_export.labelling"},
-    "gee_export.command_line": {"gee_export.command_line", "gee_export.base"},
-    "gee_export": {"gee_export"},
-    "training.cli": {"training", "gee_export.earth_engine.session", "gee_export.command_line.report_output"},
-    "training.plugins": {"training.plugins", "gee_export.base"},
-    "training.models": {"training.models", "training.plugins", "gee_export.base.errors"},
-    "training.losses": {"training.losses", "training.models", "training.plugins", "gee_export.base.scheme"},
-    "training.recipes": {"training.recipes", *NETWORKS, "training.samples.augment"},
-    "training.checkpoints": {"training.checkpoints", *NETWORKS},
-    "training.samples": {"training.samples", "training.checkpoints", *NETWORKS},
-    "training.runtimes": {"training.runtimes", "training.checkpoints", *NETWORKS},
-    "training.accuracy": {"training.accuracy", "training.runtimes", *SAMPLES},
-    "training.fitting": {"training.fitting", "training.accuracy", *SAMPLES},
-    "training.imperfect": {"training.imperfect", "training.accuracy", *SAMPLES},
-    "training.runs": {"training.runs", "training.fitting", "training.accuracy", "training.imperfect", *SAMPLES},
-    "training.pruning": {"training.pruning", "training.runs", "training.accuracy", *SAMPLES},
-    "training": {"training", *DATASET},
-    "inference": {"inference", "training", "gee_export"},
-    "reproduction": {"reproduction", "inference", "training", "gee_export"},
+    "isamap.gee_export.requests": {
+        "isamap.gee_export.requests",
+        "isamap.gee_export.base",
+        "isamap.gee_export.earth_engine.session",
+    },
+    "isamap.gee_export.coregistration": {"isamap.gee_export.coregistration", "isamap.gee_export.base"},
+    "isamap.gee_export.patches": {"isamap.gee_export.patches", "isamap.gee_export.datasets", "isamap.gee_export.base"},
+    "isamap.gee_export.tasks": {"isamap.gee_export.tasks", *(f"isamap.gee_export.{lower}" for lower in FLOORS[:4])},
+    "isamap.gee_export.card": {
+        "isamap.gee_export.card",
+        "isamap.gee_export.coregistration",
+        "isamap.gee_export.datasets",
+        "isamap.gee_export.base",
+        "isamap.gee_export.earth_engine.session",
+    },
+    "isamap.gee_export.cli": {"isamap.gee_export", "local_ee"},
+    "isamap.gee_export.tables_cli": {
+        "isamap.gee_export.command",
+        "isamap.gee_export.command_line",
+        "isamap.gee_export.base",
+        "isamap.gee_export.labelling",
+    },
+    "isamap.gee_export.command_line": {"isamap.gee_export.command_line", "isamap.gee_export.base"},
+    "isamap.gee_export": {"isamap.gee_export"},
+    "isamap.training.cli": {
+        "isamap.training",
+        "isamap.gee_export.base.options",
+        "isamap.gee_export.command",
+        "isamap.gee_export.earth_engine.session",
+        "isamap.gee_export.command_line.report_output",
+    },
+    "isamap.training.folds_cli": {
+        "isamap.training",
+        "isamap.gee_export.base.options",
+        "isamap.gee_export.command",
+        "isamap.gee_export.command_line.report_output",
+    },
+    "isamap.training.plugins": {"isamap.training.plugins", "isamap.gee_export.base"},
+    "isamap.training.models": {
+        "isamap.training.models",
+        "isamap.training.plugins",
+        "isamap.gee_export.base.errors",
+        "isamap.gee_export.base.band_globs",
+    },
+    "isamap.training.losses": {
+        "isamap.training.losses",
+        "isamap.training.models",
+        "isamap.training.plugins",
+        "isamap.gee_export.base.scheme",
+    },
+    "isamap.training.recipes": {"isamap.training.recipes", *NETWORKS, "isamap.training.samples.augment"},
+    "isamap.training.checkpoints": {"isamap.training.checkpoints", *NETWORKS},
+    "isamap.training.samples": {"isamap.training.samples", "isamap.training.checkpoints", *NETWORKS},
+    "isamap.training.gpu": {"isamap.training.models"},
+    "isamap.training.runtimes": {
+        "isamap.training.runtimes",
+        "isamap.training.checkpoints",
+        "isamap.training.gpu",
+        *NETWORKS,
+    },
+    "isamap.training.accuracy": {"isamap.training.accuracy", "isamap.training.runtimes", *SAMPLES},
+    "isamap.training.fitting": {"isamap.training.fitting", "isamap.training.accuracy", *SAMPLES},
+    "isamap.training.imperfect": {"isamap.training.imperfect", "isamap.training.accuracy", *SAMPLES},
+    "isamap.training.runs": {
+        "isamap.training.runs",
+        "isamap.training.fitting",
+        "isamap.training.accuracy",
+        "isamap.training.imperfect",
+        *SAMPLES,
+    },
+    "isamap.training.pruning": {
+        "isamap.training.pruning",
+        "isamap.training.runs",
+        "isamap.training.accuracy",
+        *SAMPLES,
+    },
+    "isamap.training": {"isamap.training", *DATASET},
+    **{
+        f"isamap.inference.{name}": {
+            *(f"isamap.inference.{lower}" for lower in ROOMS[: number + 1]),
+            "isamap.training",
+            "isamap.gee_export",
+        }
+        for number, name in enumerate(ROOMS)
+    },
+    "isamap.inference": {"isamap.inference", "isamap.training", "isamap.gee_export"},
+    "isamap.reproduction": {"isamap.reproduction", "isamap.inference", "isamap.training", "isamap.gee_export"},
 }
 
 # outside library -> the only modules that may import it
 KEEPERS = {
-    "starlette": ("local_ee", "inference.serve"),
-    "uvicorn": ("local_ee", "inference.serve.server"),
-    "socket": ("local_ee", "inference.serve.server"),
-    "rio_tiler": "inference.serve.tiles",
-    "sqlite3": "inference.serve.database",
-    "psycopg": "inference.serve.database",
-    "http": ("local_ee", "gee_export.tasks.task_queue", "inference.serve.problem"),
-    "regex": "local_ee.evaluation.patterns",
-    "aiohttp": "gee_export.requests.transport",
-    "geopandas": ("gee_export.datasets.index", "gee_export.labelling.label_vectors"),
+    "psutil": "isamap.gee_export.base.platform",
+    "starlette": "isamap.inference.serve",
+    "uvicorn": ("isamap.inference.serve.server", "isamap.inference.serve.connections"),
+    "socket": "isamap.inference.serve.server",
+    "sqlite3": ("isamap.inference.serve.database", "isamap.gee_export.base.vector_file"),
+    "http": ("isamap.gee_export.tasks.task_queue", "isamap.inference.serve.problem"),
+    "aiohttp": "isamap.gee_export.requests.transport",
+    "geopandas": ("isamap.gee_export.datasets.index", "isamap.gee_export.labelling.label_vectors"),
     "pyogrio": (
-        "gee_export.base.vector_file",
-        "gee_export.base.feature_table",
-        "gee_export.labelling.label_vectors",
-        "local_ee.vector_file",
+        "isamap.gee_export.base.vector_file",
+        "isamap.gee_export.base.feature_table",
+        "isamap.gee_export.base.feature_sink",
+        "isamap.gee_export.labelling.label_vectors",
     ),
-    "pyarrow": "gee_export.datasets.index",
-    "pytorch_lightning": "training",
-    "tensorboard": "training",
-    "safetensors": ("training.checkpoints.checkpoint", "training.checkpoints.weights_file"),
-    "cv2": "inference.postprocess",
-    "tqdm": "gee_export.base.progress_bar",
-    "typer": (
-        "gee_export.command",
-        "gee_export.cli",
-        "gee_export.tables_cli",
-        "training.cli",
-        "inference.cli",
-        "inference.assessment.cli",
-        "reproduction.cli",
-        "gee_export.command_line.console",
+    "pyarrow": (
+        "isamap.gee_export.datasets.index",
+        "isamap.gee_export.base.feature_sink",
+        "isamap.gee_export.labelling.label_vectors",
     ),
-    "numba": "local_ee",
-    "google": ("local_ee", "gee_export", "inference.asset", "inference.upload"),
-    "ee": ("local_ee", "gee_export", "inference", "reproduction.chips"),
-    "torch": ("training", "inference", "reproduction"),
-    "sklearn": ("training.models.classical", "local_ee.learning.estimators"),
-    "onnx": "training.runtimes",
-    "onnxruntime": "training.runtimes",
-    "openvino": "training.runtimes",
-    "distributed": "inference.tiles.dask_executor",
+    "pytorch_lightning": "isamap.training",
+    "tensorboard": "isamap.training",
+    "safetensors": ("isamap.training.checkpoints.checkpoint", "isamap.training.checkpoints.weights_file"),
+    "cv2": "isamap.inference.postprocessing.postprocess",
+    "tqdm": "isamap.gee_export.base.progress_bar",
+    "typer": ("isamap.gee_export.command", "isamap.gee_export.command_line.console"),
+    "google": ("isamap.gee_export", "isamap.inference.publishing.asset", "isamap.inference.publishing.upload"),
+    "ee": ("isamap.gee_export", "isamap.inference", "isamap.reproduction.chips"),
+    "torch": ("isamap.training", "isamap.inference", "isamap.reproduction"),
+    "sklearn": "isamap.training.models.classical",
+    "onnx": "isamap.training.runtimes",
+    "onnxruntime": "isamap.training.runtimes",
+    "openvino": "isamap.training.runtimes",
+    "distributed": "isamap.inference.tiles.dask_executor",
     "matplotlib": (
-        "training",
-        "inference",
-        "reproduction.panels",
-        "gee_export.card",
-        "gee_export.coregistration.residuals",
+        "isamap.training",
+        "isamap.inference",
+        "isamap.reproduction.panels",
+        "isamap.gee_export.card",
+        "isamap.gee_export.coregistration.residuals",
     ),
 }
 
 # the only modules that may open a raster file, which name its driver and bound its size first
-RASTER_OPENERS = ("gee_export.base.rasters", "gee_export.base.named_raster", "local_ee.raster_file")
+RASTER_OPENERS = ("isamap.gee_export.base.rasters", "isamap.gee_export.base.named_raster")
 # what else of rasterio opens files, and the modules that give it only files that they wrote themselves
-FILE_COPIERS = ("inference.cog", "local_ee.assets.files")
+OPENINGS = ("open", "DatasetReader", "MemoryFile", "ZipMemoryFile", "FilePath")
+FILE_COPIERS = ("isamap.inference.map_files.cog",)
 
 
 def modules() -> dict[str, Path]:
-    found = {}
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if "build" in path.relative_to(ROOT).parts:  # what `pip install ./local_ee` leaves
-                continue
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+    """Dotted name and file of every module of ours."""
+    files = {}
+    for path in (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))):
+        parts = ("isamap", *path.relative_to(ROOT).with_suffix("").parts)
+        files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return files
+
+
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    """Every node of a file's syntax tree; to read all files takes seconds."""
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
 
 
 @cache
@@ -194,7 +238,7 @@ def imports(module: str, path: Path) -> set[str]:
     """Dotted names that a file imports, anywhere in it, as absolute names."""
     names: set[str] = set()
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -241,12 +285,11 @@ def test_outside_libraries_have_one_keeper():
 
 def raster_openings(path: Path) -> list[str]:
     """The calls in a file by which rasterio would read bytes that are there already."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     wrong = [name for name in imports(path.stem, path) if name == "rasterio.open"]
-    for node in ast.walk(tree):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             wrong += [alias.name for alias in node.names if alias.name.startswith("rasterio") and alias.asname]
-        if isinstance(node, ast.Call):
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in OPENINGS:
             text = ast.unparse(node.func)
             foreign = text.split(".")[-1] in ("MemoryFile", "ZipMemoryFile", "FilePath") and (
                 node.args or node.keywords
@@ -323,7 +366,7 @@ def test_mapping_stays_light():
     none to learn.
     """
     heavy = {"pytorch_lightning", "lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "ee"}
-    light = "import inference.cli, inference.map, training.checkpoints.checkpoint, training.fitting.pixels"
+    light = "import isamap.inference.cli, isamap.inference.mapping.map, isamap.training.fitting.pixels"
     assert not loaded_after(light) & heavy
 
 
@@ -331,3 +374,17 @@ def test_export_help_needs_no_torch():
     code = "import isamap, sys; isamap.main(['export', '--help']); print('torch' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "False"
+
+
+POSIX_ONLY = ("fcntl", "resource", "pwd", "grp", "termios", "pty")
+
+
+def test_only_one_room_asks_which_system_this_is():
+    """So that every command imports on macOS and Windows; tests/test_other_systems.py goes the whole way."""
+    wrong = [
+        f"{module} imports {name}"
+        for module, path in MODULES.items()
+        for name in imports(module, path)
+        if name.partition(".")[0] in POSIX_ONLY and not under(module, "isamap.gee_export.base.platform")
+    ]
+    assert not wrong

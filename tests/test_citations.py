@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.citations import BARE, PAGES, ROOT, anchor, broken, headings, links, unwrapped
+from tests.support.citations import BARE, PAGES, ROOT, anchor, broken, headings, links, missing_modules, unwrapped
 
+PRODUCT = ("gee_export", "training", "inference", "reproduction")
 REFERENCE = ROOT / "docs" / "reference"
 THIS = Path(__file__).resolve()
 
@@ -15,7 +16,7 @@ THIS = Path(__file__).resolve()
 def sources() -> list[Path]:
     """Every Python file of the project but this one, whose examples lead nowhere."""
     files = ROOT.rglob("*.py")
-    own = (path for path in files if not any(part.startswith(".") for part in path.relative_to(ROOT).parts))
+    own = (path for path in files if not any(piece.startswith(".") for piece in path.relative_to(ROOT).parts))
     return sorted(path for path in own if path != THIS)
 
 
@@ -25,6 +26,22 @@ def where(path: Path, names: list[str]) -> list[str]:
 
 def test_every_citation_in_code_leads_to_a_page_and_a_heading():
     assert not [line for path in sources() for line in where(path, broken(path.read_text("utf-8")))]
+
+
+def test_every_module_that_a_docstring_names_is_there():
+    product = [path for folder in PRODUCT for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert not [line for path in product for line in where(path, missing_modules(path))]
+
+
+def test_a_module_that_is_not_there_is_seen(tmp_path):
+    """By its path from its own folder, and by its dotted name."""
+    own = tmp_path / "training" / "loop.py"
+    own.parent.mkdir()
+    own.write_text('"""As plan.py and loop.py have it; isamap.training.fit, isamap.training.loop."""\nfit = None\n')
+    (tmp_path / "isamap" / "training").mkdir(parents=True)
+    (tmp_path / "isamap" / "training" / "__init__.py").write_text("")
+    (tmp_path / "isamap" / "training" / "loop.py").write_text("")
+    assert missing_modules(own, tmp_path) == ["isamap.training.fit", "plan.py"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -40,8 +57,8 @@ def test_every_citation_and_anchor_of_a_page_leads_somewhere(page):
 
 def test_no_code_names_a_page_without_its_folder():
     """`BARE` are the names of notes that are no part of the project, or of pages whose folder is left out."""
-    found = [(path, BARE.findall(path.read_text("utf-8"))) for path in sources() if path.name != "citations.py"]
-    assert not [line for path, names in found for line in where(path, names) if not _is_path(path, line)]
+    actual = [(path, BARE.findall(path.read_text("utf-8"))) for path in sources() if path.name != "citations.py"]
+    assert not [line for path, names in actual for line in where(path, names) if not _is_path(path, line)]
 
 
 def _is_path(path: Path, line: str) -> bool:

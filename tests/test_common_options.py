@@ -21,14 +21,14 @@ import pytest
 import typer
 
 import isamap
-from gee_export.base import progress_bar, quiet
-from gee_export.base.errors import Fault, notice
-from gee_export.command_line import command_words, console, shell_completion
-from gee_export.command_line.choice_tables import ChoiceTables
-from gee_export.command_line.report_output import plain, show, show_list
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.earth_engine.check import _bucket_remedy
-from gee_export.export.modes import Means
+from isamap.gee_export.base import progress_bar, quiet
+from isamap.gee_export.base.errors import Fault, notice
+from isamap.gee_export.command_line import command_words, console, shell_completion
+from isamap.gee_export.command_line.choice_tables import ChoiceTables
+from isamap.gee_export.command_line.report_output import plain, show, show_list
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.earth_engine.check import _bucket_remedy
+from isamap.gee_export.export.modes import Means
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,7 +51,7 @@ def measure(
     fails: Annotated[bool, typer.Option("--fails", help="Fails after the report.")] = False,
 ) -> None:
     """Measure a place."""
-    logging.getLogger("training.example").info("measured %s", month)
+    logging.getLogger("isamap.training.example").info("measured %s", month)
     notice("a note")
     print("a stray line")
     show(Report(Path("maps/a.tif"), (0.5, float("nan")), {1: np.float32(0.25)}))
@@ -140,7 +140,7 @@ def test_quiet_does_not_outlive_its_command():
 
 def test_verbose_prints_the_log_records_of_our_packages(capsys):
     assert run("--verbose", "--month", "2019-06") == 0
-    assert "training.example: measured 2019-06" in capsys.readouterr().err
+    assert "isamap.training.example: measured 2019-06" in capsys.readouterr().err
 
 
 def test_without_verbose_records_are_not_printed(capsys):
@@ -151,7 +151,7 @@ def test_without_verbose_records_are_not_printed(capsys):
 def test_a_log_file_holds_records_and_the_error_with_times(tmp_path):
     assert run("--fails", "--log-file", str(tmp_path / "run.log")) == 1
     lines = (tmp_path / "run.log").read_text(encoding="utf-8").splitlines()
-    assert any(line[:2] == "20" and line.endswith("training.example: measured None") for line in lines)
+    assert any(line[:2] == "20" and line.endswith("isamap.training.example: measured None") for line in lines)
     assert any("ended: not sound" in line for line in lines)
 
 
@@ -186,14 +186,14 @@ def test_commands_show_their_reports(module):
 
 def test_a_reader_that_stops_is_no_error(tmp_path):
     """`isamap labels | head -1`"""
-    line = f"{sys.executable} isamap.py labels | head -n 1"
+    line = f"{sys.executable} -m isamap labels | head -n 1"
     done = subprocess.run(["sh", "-c", line], cwd=ROOT, capture_output=True, text=True, check=True)
     assert len(done.stdout.splitlines()) == 1 and done.stderr == ""
 
 
 def test_the_run_log_of_an_export_is_a_log_record(tmp_path, caplog):
     (tmp_path / ".run").mkdir()
-    with caplog.at_level(logging.INFO, "gee_export"):
+    with caplog.at_level(logging.INFO, "isamap"):
         ProgressLog(tmp_path / ".run").log("429: slowed down")
     assert caplog.messages == ["429: slowed down"]
 
@@ -250,6 +250,8 @@ def test_a_wrong_word_is_one_sentence(words, message, capsys):
         ("train --lr=1e-4", "give --set lr=1e-4"),
         ("export --kernel-px 5", "give --set kernel_px=5"),
         ("export --regoin wuhan", "did you mean --region?"),
+        ("map --composite month --period 2020", "the checkpoint decides it, give one that was trained so"),
+        ("run --share --dry-run", "the checkpoint decides it, give one that was trained so"),
     ],
 )
 def test_a_setting_given_as_an_option_names_set(line, remedy, capsys):
@@ -271,7 +273,7 @@ def test_help_has_three_spellings(words, capsys):
 
 def test_help_shows_choices_values_and_groups(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "100")
-    tables = ChoiceTables({"--speckle": "gee_export.sentinel.speckle:SPECKLE"})
+    tables = ChoiceTables({"--speckle": "isamap.gee_export.sentinel.speckle:SPECKLE"})
     assert run("--help", tables=tables) == 0
     page = capsys.readouterr().out
     assert "--bbox W S E N" in page and "--month YYYY-MM" in page and "--speckle [none|boxcar|lee|" in page
@@ -282,6 +284,7 @@ def test_help_shows_choices_values_and_groups(capsys, monkeypatch):
 def test_help_shows_no_types_of_python(command, capsys):
     assert isamap.main([*command.split(), "--help"]) == 0
     page = capsys.readouterr().out
+    assert f"Usage: isamap {command}" in page
     assert not [word for word in ("<", "list[", "float", "{") if word in page]
 
 

@@ -21,8 +21,8 @@ def test_every_count_stands_on_a_page(name):
 
 
 def test_no_page_asks_for_a_count_that_there_is_not():
-    asked = {name for page in counts.PAGES for name in re.findall(r"<!-- count:(\w+) -->", page.read_text("utf-8"))}
-    assert not asked - set(counts.COUNTS)
+    request = {name for page in counts.PAGES for name in re.findall(r"<!-- count:(\w+) -->", page.read_text("utf-8"))}
+    assert not request - set(counts.COUNTS)
 
 
 def test_a_wrong_number_is_replaced_wherever_it_stands():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import rasterio
 
-import gee_export
-import inference
-import training
+from isamap import gee_export, inference, training
 from tests.support.map_files import read_map
+
+pytestmark = pytest.mark.long
 
 BBOX = (114.25, 30.53, 114.31, 30.58)
 ASSET = "projects/local/assets/end/to_end"
@@ -47,11 +47,11 @@ def test_the_map_says_that_it_is_simulated(way):
 
 def test_the_evaluation_counts_every_known_pixel_once(way):
     report = training.evaluate(checkpoint=way / "run", data=way / "data", split="test")
-    from gee_export.datasets.dataset import Dataset
+    from isamap.gee_export.datasets.dataset import Dataset
 
     dataset = Dataset.open(way / "data")
-    known = sum((dataset.read_label(p.id) != 255).sum() for p in dataset.patches if p.split == "test")
-    assert report.confusion.sum() == known > 0
+    listed = sum((dataset.read_label(p.id) != 255).sum() for p in dataset.patches if p.split == "test")
+    assert report.confusion.sum() == listed > 0
 
 
 def test_the_asset_read_back_equals_the_map(way):

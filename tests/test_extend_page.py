@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gee_export import export_patches
-from gee_export.base import regions
+from isamap.gee_export import export_patches
+from isamap.gee_export.base import regions
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "extend.md").read_text(encoding="utf-8")
 BOX = (114.30, 30.56, 114.307, 30.566)
@@ -39,8 +39,9 @@ def test_a_region_of_one_line_has_a_grid(monkeypatch):
     assert region.epsg == 32649 and all(edge % 10 == 0 for edge in region.bounds_m)
 
 
+@pytest.mark.long
 def test_a_label_product_labels_patches(monkeypatch, tmp_path, session):
-    from gee_export.labelling.label_products import LABELS
+    from isamap.gee_export.labelling.label_products import LABELS
 
     done("label", monkeypatch, (LABELS, "settlements"))
     common = dict(bbox=BOX, month="2019-06", size=32, stride=32, progress=False)
@@ -53,25 +54,24 @@ def test_a_label_product_labels_patches(monkeypatch, tmp_path, session):
 def test_a_speckle_filter_gives_the_median_of_the_window(monkeypatch, session):
     import ee
     import numpy as np
+    from local_ee.testing.evaluating import pixels
     from scipy.ndimage import median_filter
 
-    from gee_export.sentinel.speckle import SPECKLE, check
-    from tests.local_ee.support.evaluating import pixels
+    from isamap.gee_export.sentinel.speckle import SPECKLE, check
 
     done("filter", monkeypatch, (SPECKLE, "median"))
     check("median", 5)
     power = ee.Image.pixelCoordinates("EPSG:32650").select("x").multiply(7).mod(11).rename("VV")
-    found = pixels(SPECKLE["median"].apply(power, 3))
+    actual = pixels(SPECKLE["median"].apply(power, 3))
     expected = median_filter(np.asarray(pixels(power)), 3)
-    assert np.array_equal(found[1:-1, 1:-1], expected[1:-1, 1:-1]) and found.std() > 0
+    assert np.array_equal(actual[1:-1, 1:-1], expected[1:-1, 1:-1]) and actual.std() > 0
 
 
 @pytest.mark.long
 def test_a_network_trains_and_maps(monkeypatch, tmp_path, session):
-    import inference
-    import training
-    from training.models import MODELS
-    from training.recipes import RECIPES
+    from isamap import inference, training
+    from isamap.training.models import MODELS
+    from isamap.training.recipes import RECIPES
 
     done("network", monkeypatch, (MODELS, "plain"), (RECIPES, "plain"))
     data = export_patches(
@@ -87,9 +87,9 @@ def test_a_network_trains_and_maps(monkeypatch, tmp_path, session):
 )
 def test_a_network_is_under_contract_by_its_entry_alone(monkeypatch, contract):
     """The tests of all networks take a new one from the registry, small, without a table of their own."""
+    from isamap.training.models import MODELS, parameter_count
+    from isamap.training.recipes import RECIPES
     from tests.training import test_networks_contract
-    from training.models import MODELS, parameter_count
-    from training.recipes import RECIPES
 
     done("network", monkeypatch, (MODELS, "plain"), (RECIPES, "plain"))
     assert parameter_count(test_networks_contract.small("plain")) < 1000
@@ -98,9 +98,8 @@ def test_a_network_is_under_contract_by_its_entry_alone(monkeypatch, contract):
 
 def test_an_algorithm_answers_the_client(monkeypatch, session):
     import ee
-
     from local_ee.evaluation import registry
-    from tests.local_ee.support.evaluating import number
+    from local_ee.testing.evaluating import number
 
     registry.names()  # loads the algorithms that the engine has
     done("algorithm", monkeypatch, (registry._ALGORITHMS, "Image.erf"))

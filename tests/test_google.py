@@ -1,161 +1,83 @@
-"""Four patches of Wuhan through the servers of Google, for whoever has an account: `pytest -m google`.
+"""`isamap prove` on the servers of Google, for whoever has an account: `pytest -m google`.
 
-ISAMAP_GOOGLE_PROJECT names a Cloud project that is registered for Earth Engine; ISAMAP_GOOGLE_BUCKET, if given, a
-bucket that Earth Engine can ingest from, and then a tiny map is published, read back and removed. The same tests run
-against the local engine with `pytest -m long`, so that they are known to work.
+ISAMAP_GOOGLE_PROJECT names a Cloud project that is registered for Earth Engine, ISAMAP_GOOGLE_BUCKET a bucket. The same
+proof runs against the local engine in tests/inference/prove. Here the README's walk is run as written too, against the
+local engine under Google's addresses, with small places and a small network.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
-import numpy as np
 import pytest
-import rasterio
-from odc.geo.geobox import GeoBox
+from google.auth.credentials import AnonymousCredentials
+from google.cloud import storage
+from google.oauth2.credentials import Credentials
+from local_ee.catalogs import open_catalog
 
-import gee_export
-import inference
-import training
-from gee_export.datasets.dataset import Dataset
-from gee_export.earth_engine.session import connect
-from gee_export.requests.transport import grid_json
-from tests.support.map_files import read_map
+import isamap
+from isamap.gee_export.base import endpoint, login
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.earth_engine import rights
+from isamap.inference.prove.run import prove
+from local_ee import LocalEngine
 
-BBOX = (114.28, 30.55, 114.32, 30.58)  # Wuchang and the Yangtze: both classes, and water
-SIZE = 64
-PLAUSIBLE = {  # physical range that the median of a band over a city has
-    **dict.fromkeys(("B2", "B3", "B4", "B8"), (0.005, 0.5)),
-    "VV": (-22.0, 3.0),
-    "VH": (-30.0, -4.0),
+README = Path(__file__).resolve().parents[1] / "README.md"
+# command -> what makes it small
+SMALLER = {
+    "export": "--bbox 114.28 30.55 114.32 30.58 --size 64 --stride 64 --max-patches 12 --split random",
+    "train": "--set epochs=1 --set batch=4",
+    "map": "--bbox 114.29 30.555 114.30 30.565",
 }
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the tests run."""
-
-    project: str
-    bucket: str | None
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param("google", marks=pytest.mark.google), pytest.param("local", marks=pytest.mark.long)],
-)
-def place(request, engine_home):
-    from gee_export.earth_engine.session import current
-
-    before = current()
-    project = "local" if request.param == "local" else os.environ.get("ISAMAP_GOOGLE_PROJECT")
+@pytest.mark.google
+def test_google_is_as_the_pages_say(tmp_path, reconnected):
+    project = os.environ.get("ISAMAP_GOOGLE_PROJECT")
     if not project:
         pytest.skip("ISAMAP_GOOGLE_PROJECT names no project: set it to one that is registered for Earth Engine")
-    bucket = "isamap-maps" if request.param == "local" else os.environ.get("ISAMAP_GOOGLE_BUCKET")
-    connect(project)
-    yield Place(project, bucket)
-    if before is not None:
-        before.activate()
+    proof = prove(project=project, bucket=os.environ.get("ISAMAP_GOOGLE_BUCKET"), out=tmp_path)
+    assert proof.ok, str(proof)
 
 
-@pytest.fixture(scope="module")
-def dataset(place, tmp_path_factory) -> Dataset:
-    out = tmp_path_factory.mktemp("google") / "data"
-    gee_export.export_patches(
-        region="wuhan",
-        month="2019-06",
-        bbox=BBOX,
-        size=SIZE,
-        stride=SIZE,
-        max_patches=4,
-        out=out,
-        split="random",
-        project=place.project,
-        progress=False,
-    )
-    return Dataset.open(out)
+@pytest.fixture
+def google(monkeypatch, tmp_path, reconnected) -> Iterator[LocalEngine]:
+    """An engine that stands for Google's servers: its address, a login that it takes, no other service."""
+
+    def absent(*_):
+        raise Fault("this service is not there")
+
+    with LocalEngine(open_catalog("world"), tmp_path / "google") as engine:
+        for name in ("STANDARD_URL", "HIGH_VOLUME_URL"):
+            monkeypatch.setattr(endpoint, name, engine.origin)
+        monkeypatch.setattr(login, "stored_credentials", lambda project=None: Credentials(engine.token))
+        monkeypatch.setattr(rights, "asked", absent)
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", engine.url)
+        options = {"api_endpoint": engine.url}
+        client = storage.Client(project="my-project", credentials=AnonymousCredentials(), client_options=options)
+        client.create_bucket("my-bucket")
+        yield engine
 
 
-def test_four_whole_patches_arrive(dataset):
-    dataset.verify()
-    assert len(dataset) == 4
-    assert {dataset.read_image(p).shape for p in dataset.patches} == {(len(PLAUSIBLE), SIZE, SIZE)}
-    assert {dataset.read_label(p).shape for p in dataset.patches} == {(SIZE, SIZE)}
+def walk() -> list[list[str]]:
+    """The commands of README's block for Google, without the login."""
+    blocks = re.findall(r"^```bash google\n(.*?)^```", README.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    words = [shlex.split(line) for block in blocks for line in block.splitlines()]
+    return [line[1:] for line in words if line and line[0] == "isamap"]
 
 
-def test_only_the_local_engine_calls_its_pixels_simulated(dataset, place):
-    assert dataset.manifest.simulated == (place.project == "local")
-
-
-def test_the_scenes_are_named(dataset):
-    (periods,) = dataset.manifest.scenes.values()
-    (facts,) = periods.values()
-    assert facts["sentinel2"] and facts["sentinel1"]
-
-
-@pytest.mark.parametrize("band", PLAUSIBLE)
-def test_values_are_plausible_in_physical_units(dataset, band):
-    held = dataset.manifest.bands[dataset.manifest.band_names.index(band)]
-    stored = np.stack([dataset.read_image(p)[dataset.manifest.band_names.index(band)] for p in dataset.patches])
-    physical = stored[stored != -32768] * held.scale + held.offset
-    low, high = PLAUSIBLE[band]
-    assert low < np.median(physical) < high
-    assert physical.std() > 0
-
-
-def test_most_pixels_are_valid(dataset):
-    shares = [patch.valid_share for patch in dataset.patches]
-    assert min(shares) >= 0 and np.mean(shares) > 0.5
-
-
-def test_labels_hold_both_classes_and_nothing_unheard_of(dataset):
-    values = set(np.unique([dataset.read_label(p) for p in dataset.patches]))
-    assert {0, 1} <= values <= {0, 1, 255}
-
-
-def test_a_published_map_reads_back_as_it_was(dataset, place, tmp_path):
-    if place.bucket is None:
-        pytest.skip("ISAMAP_GOOGLE_BUCKET names no bucket: set it to one that you may write to")
+@pytest.mark.long
+def test_the_walk_trains_maps_and_publishes_one_run(google, monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    for words in walk():
+        small = [word.replace("crofusenet", "crofusenet-tiny") for word in words]
+        small += shlex.split(SMALLER.get(words[0], ""))
+        assert isamap.main(small) == 0, f"{small}\n{capsys.readouterr()}"
+    assert (tmp_path / "maps" / "wuhan-2020-06.tif").exists()
     import ee
 
-    written = _map(dataset, place, tmp_path)
-    asset = f"projects/{place.project}/assets/isamap_test_{uuid4().hex[:12]}"
-    inference.publish(written, asset=asset, project=place.project, bucket=place.bucket, progress=False)
-    try:
-        with rasterio.open(written) as source:
-            bands, grid = read_map(written), grid_json(GeoBox(source.shape, source.transform, "EPSG:32650"))
-        pixels = ee.data.computePixels(
-            {"expression": ee.Image(asset).unmask(255), "fileFormat": "NUMPY_NDARRAY", "grid": grid}
-        )
-        np.testing.assert_array_equal(pixels["isa"], bands[0])
-        np.testing.assert_array_equal(pixels["prob"], bands[1])
-    finally:
-        ee.data.deleteAsset(asset)
-
-
-def _map(dataset: Dataset, place: Place, folder: Path) -> Path:
-    """A map of a corner of the box by a network of one epoch: its pixels, not its worth, are what is tested."""
-    gee_export.export_patches(
-        region="wuhan",
-        month="2019-06",
-        bbox=(114.27, 30.54, 114.33, 30.59),
-        size=SIZE,
-        stride=SIZE,
-        split="random",
-        out=folder / "more",
-        project=place.project,
-        progress=False,
-    )
-    training.train(folder / "more", "crofusenet-tiny", folder / "run", settings={"epochs": "1", "batch": "4"})
-    inference.map_region(
-        folder / "run",
-        region="wuhan",
-        month="2019-06",
-        bbox=(114.29, 30.555, 114.30, 30.565),
-        out=folder / "map.tif",
-        project=place.project,
-        progress=False,
-    )
-    return folder / "map.tif"
+    assert ee.data.getAsset("projects/my-project/assets/isa/wuhan_2020_06")["type"] == "IMAGE"

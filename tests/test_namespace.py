@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,7 @@ API = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
 def python(code: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """The code run by a fresh Python in a folder, which comes first on its path, as in a notebook."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "local_ee" / "src")))}
     return subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=environment)
 
 
@@ -37,6 +37,7 @@ def test_every_name_is_there_and_documented(name):
 
 
 def test_the_version_is_a_name():
+    assert not {"Any", "CHOICES", "CONTINUED", "ModuleSpec", "PathFinder", "annotations"} & set(dir(isamap))
     assert isamap.__version__ == isamap.version() and "__version__" in dir(isamap)
 
 
@@ -45,32 +46,38 @@ def test_an_unknown_name_is_an_attribute_error():
         isamap.frobnicate  # noqa: B018
 
 
-@pytest.mark.parametrize("name", isamap._PACKAGES)
-def test_packages_are_ours_where_the_users_folder_has_one_of_that_name(name, tmp_path):
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["gee_export", "training", "inference", "reproduction"])
+def test_packages_of_the_user_with_names_of_our_folders_are_left_alone(name, tmp_path):
+    """Roboflow has a distribution `inference`, and many a notebook's folder is called `training`."""
     (tmp_path / name).mkdir()
-    (tmp_path / name / "__init__.py").write_text("raise SystemExit('the package of the user')\n")
-    done = python(f"import isamap, {name}; print({name}.__file__)", tmp_path)
-    assert done.stdout.strip() == import_module(name).__file__
-    assert f"now loads the package of isamap, not {tmp_path / name}" in done.stderr
+    (tmp_path / name / "__init__.py").write_text("WHOSE = 'the user'\n")
+    done = python(f"import isamap.{name}, {name}; print({name}.WHOSE, isamap.{name}.__name__)", tmp_path)
+    assert done.stdout.split("\n")[0] == f"the user isamap.{name}" and done.stderr == ""
 
 
-def test_a_module_of_the_user_is_seen_as_well(tmp_path):
-    (tmp_path / "training.py").write_text("")
-    done = python("import isamap, training; print(training.__file__)", tmp_path)
-    assert done.stdout.strip() == str(ROOT / "training" / "__init__.py")
+def test_isamap_beside_a_folder_that_holds_a_clone(tmp_path):
+    """A folder `isamap` without __init__.py, which a clone is, hides nothing."""
+    (tmp_path / "isamap" / "gee_export").mkdir(parents=True)
+    (tmp_path / "isamap" / "gee_export" / "__init__.py").write_text("")
+    assert python("import isamap; print(len(isamap.regions()) > 10)", tmp_path).stdout.strip() == "True"
 
 
-def test_a_package_of_the_user_that_is_loaded_already_is_refused_by_name(tmp_path):
-    (tmp_path / "training").mkdir()
-    (tmp_path / "training" / "__init__.py").write_text("")
-    done = python("import training, isamap; isamap.regions()", tmp_path)
-    assert f"ImportError: isamap needs its own package 'training', but {tmp_path}" in done.stderr
-    assert "rename that file or folder" in done.stderr
-
-
-def test_an_empty_folder_of_that_name_hides_nothing(tmp_path):
-    (tmp_path / "training").mkdir()
-    assert python("import isamap, training; print(training.__file__)", tmp_path).stderr == ""
+def test_a_clone_without_links_is_whole(tmp_path):
+    """Git on Windows writes a link as a text file where the user may make none: the folders are found all the same."""
+    clone = tmp_path / "clone"
+    shutil.copytree(ROOT / "isamap", clone / "isamap", ignore=shutil.ignore_patterns("*"))
+    for path in (ROOT / "isamap").iterdir():
+        if path.is_symlink():
+            (clone / "isamap" / path.name).write_text(f"../{path.name}")
+        elif path.suffix == ".py":
+            shutil.copy(path, clone / "isamap")
+    for name in ("gee_export", "setup.cfg"):
+        (clone / name).symlink_to(ROOT / name)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(clone), str(ROOT / "local_ee" / "src")))}
+    code = "import isamap; print(isamap.__file__, len(isamap.regions()) > 10)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, env=environment)
+    assert done.stdout.split() == [str(clone / "isamap" / "__init__.py"), "True"], done.stderr
 
 
 def test_export_patches_is_the_export_command():

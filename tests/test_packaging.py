@@ -7,11 +7,15 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zipfile
 from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
+import isamap
+
+BACKEND = "setuptools.build_meta"
 ROOT = Path(__file__).resolve().parents[1]
 LOCKED = re.compile(r"^([a-z0-9._-]+)==(\S+) \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE)
 
@@ -24,20 +28,85 @@ def tracked() -> set[str]:
     return {name for name in done.stdout.splitlines() if (ROOT / name).exists()}
 
 
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    """A copy of what git tracks, links as links: building writes into it."""
+    folder = tmp_path_factory.mktemp("source") / "isamap"
+    for name in tracked():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, folder / name, follow_symlinks=False)
+    return folder
+
+
+def built(source: Path, kind: str, out: Path) -> Path:
+    """The archive that setuptools builds offline, as `python -m build` does."""
+    out.mkdir(exist_ok=True)
+    program = f"from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})"
+    subprocess.run([sys.executable, "-c", program], cwd=source, capture_output=True, text=True, check=True)
+    [archive] = out.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    return archive
+
+
 @pytest.mark.long
-def test_the_source_archive_holds_every_file_of_the_project(tmp_path):
-    """Built offline by setuptools, as `python -m build --sdist` does, from a copy."""
-    names, copy = tracked(), tmp_path / "isamap"
-    for name in names:
-        (copy / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, copy / name)
-    program = f"from setuptools import build_meta; build_meta.build_sdist({str(tmp_path)!r})"
-    subprocess.run([sys.executable, "-c", program], cwd=copy, capture_output=True, text=True, check=True)
-    [archive] = tmp_path.glob("isamap-*.tar.gz")
-    with tarfile.open(archive) as opened:
-        held = {member.name.partition("/")[2] for member in opened if member.isfile()}
-    assert names - held == set()
-    assert not [name for name in held if name.endswith(".pyc")]
+def test_the_source_archive_holds_every_file_of_the_project(copy, tmp_path):
+    """But those of the engine, which has an archive of its own; the folders lie where the package has them."""
+    names = {name for name in tracked() if not (ROOT / name).is_symlink() and not name.startswith("local_ee/")}
+    with tarfile.open(built(copy, "sdist", tmp_path / "dist")) as opened:
+        stored = {member.name.partition("/")[2] for member in opened if member.isfile()}
+    assert {name for name in names if name not in stored and f"isamap/{name}" not in stored} == set()
+    assert not [name for name in stored if name.endswith(".pyc")]
+
+
+@pytest.fixture(scope="module")
+def wheels(copy, tmp_path_factory) -> Path:
+    """A folder with the wheels of isamap and of the engine."""
+    folder = tmp_path_factory.mktemp("wheels")
+    for source in (copy, copy / "local_ee"):
+        shutil.move(built(source, "wheel", folder / source.name), folder)
+    return folder
+
+
+@pytest.mark.long
+def test_each_wheel_owns_one_name(wheels):
+    """Nothing that another distribution may own: `inference`, `training` and `tests` are common names."""
+    owned = {}
+    for wheel in wheels.glob("*.whl"):
+        with zipfile.ZipFile(wheel) as opened:
+            tops = {name.partition("/")[0] for name in opened.namelist()}
+        owned[wheel.name.partition("-")[0]] = {top for top in tops if not top.endswith(".dist-info")}
+    assert owned == {"isamap": {"isamap"}, "local_ee": {"local_ee"}}
+
+
+@pytest.mark.long
+def test_the_wheel_holds_every_module_and_file_of_the_package(wheels):
+    folders = ("gee_export", "training", "inference", "reproduction")
+    package = {name for name in tracked() if name.startswith(folders) and not name.endswith(".md")}
+    [wheel] = wheels.glob("isamap-*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        assert {f"isamap/{name}" for name in package} - set(opened.namelist()) == set()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("ours_first", [True, False])
+def test_it_lives_beside_a_distribution_that_owns_the_names_of_our_folders(wheels, tmp_path, ours_first):
+    """Installed in both orders, then the other one is removed: isamap works, and its files are all there."""
+    second = tmp_path / "other"
+    for name in ("inference", "training", "tests"):
+        (second / name).mkdir(parents=True)
+        (second / name / "__init__.py").write_text("")
+    (second / "setup.cfg").write_text("[metadata]\nname = foreign\nversion = 1\n[options]\npackages = find:\n")
+    (second / "pyproject.toml").write_text(f'[build-system]\nrequires = ["setuptools"]\nbuild-backend = "{BACKEND}"\n')
+    foreign = built(second, "wheel", tmp_path / "foreign")
+    python = tmp_path / "venv" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    ours = sorted(map(str, wheels.glob("*.whl")))
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+    for group in [ours, [str(foreign)]] if ours_first else [[str(foreign)], ours]:
+        subprocess.run([*pip, "install", "--no-deps", "--no-index", *group], check=True)
+    subprocess.run([*pip, "uninstall", "--yes", "foreign"], check=True)
+    code = "import isamap.inference, isamap.training; print(isamap.version(), isamap.inference.__name__)"
+    shown = subprocess.run([str(python), "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert shown.stdout.split() == [isamap.version(), "isamap.inference"], shown.stderr
 
 
 def lock() -> dict[str, str]:
@@ -50,7 +119,7 @@ def required() -> dict[str, str]:
     parser = ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     lines = parser["options"]["install_requires"].split()
-    return dict(line.split(">=") for line in lines)
+    return dict(line.split(">=") for line in lines if not line.startswith("local-ee"))  # of this repository
 
 
 def test_the_lock_holds_nothing_but_versions_with_hashes():

@@ -1,4 +1,4 @@
-"""Every command that the README shows is run, word for word, in an empty folder."""
+"""Every command that the README shows is run in an empty folder, word for word but for its ground, a quarter of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import isamap
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GROUND, QUARTER = "--bbox 114.20 30.52 114.32 30.62", "--bbox 114.25 30.53 114.31 30.58"
 
 
 def commands(kind: str) -> list[str]:
@@ -25,15 +26,17 @@ def words_of(command: str) -> list[str]:
     """The command for this interpreter and this clone, installed or not."""
     words = shlex.split(command)
     if words[0] == "isamap":
-        return [sys.executable, str(ROOT / "isamap.py"), *words[1:]]
+        return [sys.executable, "-m", "isamap", *words[1:]]
     assert words[:2] == ["python", "export_patches.py"], f"no way to run {command!r} here"
     return [sys.executable, str(ROOT / "export_patches.py"), *words[2:]]
 
 
 @pytest.mark.long
 def test_the_commands_run_as_written(tmp_path):
+    assert GROUND in README
     for command in commands("bash"):
-        result = subprocess.run(words_of(command), cwd=tmp_path, capture_output=True, text=True)
+        words = words_of(command.replace(GROUND, QUARTER))
+        result = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
     assert (tmp_path / "wuhan.png").stat().st_size > 10_000
 
@@ -53,7 +56,7 @@ def test_every_linked_file_exists():
 
 
 def test_the_first_page_is_short():
-    assert len(README.splitlines()) < 120
+    assert len(README.splitlines()) < 110
 
 
 def test_the_citation_names_the_version_of_the_package():
@@ -61,10 +64,3 @@ def test_the_citation_names_the_version_of_the_package():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     versions = [re.search(r"^version\s*[=:]\s*(\S+)$", text, flags=re.MULTILINE)[1] for text in (setup, citation)]
     assert versions[0] == versions[1]
-
-
-def test_the_coverage_page_counts_the_registered_algorithms():
-    from local_ee.evaluation import registry
-
-    page = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
-    assert f"{len(registry.names())} of the 991 algorithms" in page

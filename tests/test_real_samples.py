@@ -16,14 +16,14 @@ import rasterio
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 
-import gee_export
 from benchmarks import real_catalogs
 from benchmarks.real_catalogs import Sample
-from gee_export.base.errors import Fault
-from gee_export.base.regions import Region
-from gee_export.datasets.dataset import Dataset
-from gee_export.earth_engine.session import connect
-from gee_export.export.report import ExportReport
+from isamap import gee_export
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.earth_engine.session import connect
+from isamap.gee_export.export.report import ExportReport
 from tests.support import bigearthnet
 from tests.support.bigearthnet import Pair
 
@@ -83,10 +83,12 @@ def export(pair: Pair, root: Path, *, bands: tuple[str, ...] = TEN_METRES) -> tu
     return report, Dataset.open(out)
 
 
+@pytest.mark.long
 def test_all_six_pairs_are_there(pairs: dict[str, Pair]) -> None:
     assert sorted(pairs) == sorted(NAMES)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_the_patch_lies_where_the_source_lies(datasets, pairs, name: str) -> None:
     dataset = datasets[name]
@@ -142,6 +144,7 @@ def test_the_manifest_names_the_scenes(datasets, pairs, name: str) -> None:
     assert pairs[name].s2_index in text
 
 
+@pytest.mark.long
 def test_scenes_without_a_valid_pixel_are_told(pairs, tmp_path: Path, engine_home: Path) -> None:
     """A month that has scenes, all of them covered: the report says so instead of counting patches only."""
     pair = pairs["87_48"]

@@ -30,6 +30,7 @@ def test_every_command_has_a_section_with_its_options():
     assert all("--help" in section for section in sections)
 
 
+@pytest.mark.long
 def test_an_unchanged_page_is_not_written_again(tmp_path):
     generate, page = script("generate"), tmp_path / "generated" / "commands.md"
     generate.write(page)

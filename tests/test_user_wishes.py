@@ -18,11 +18,12 @@ def test_a_test_names_the_wish(wish):
 
 
 def test_the_page_holds_these_wishes():
-    assert [int(number) for number in re.findall(r"^## Wish (\d+): ", PAGE, flags=re.MULTILINE)] == list(WISHES)
+    assert [int(index) for index in re.findall(r"^## Wish (\d+): ", PAGE, flags=re.MULTILINE)] == list(WISHES)
 
 
 def test_a_docstring_may_name_several_wishes(tmp_path):
-    (tmp_path / "test_one.py").write_text(
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "test_one.py").write_text(
         '"""See docs/reference/wishes.md, "Wish 3", "Wish 12"\nand "Wish 20": all."""\n\n\n'
         'def test_a():\n    """docs/reference/wishes.md, "Wish 7". Not "Wish 8"."""\n'
     )

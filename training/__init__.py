@@ -1,7 +1,7 @@
 """Patches to checkpoint: networks, losses, metrics, the training loop and its recipes.
 
-`training.train` and `training.evaluate` load their machinery when first used, so that inference can take
-`training.checkpoints.checkpoint` without it.
+`isamap.training.train` and `isamap.training.evaluate` load their machinery when first used, so that inference can take
+`isamap.training.checkpoints.checkpoint` without it.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 _PUBLIC = {
-    "train": "training.runs.run",
-    "TrainReport": "training.runs.run",
-    "evaluate": "training.accuracy.evaluation",
-    "EvaluationReport": "training.accuracy.evaluation",
-    "compare": "training.accuracy.comparison_report",
-    "ComparisonReport": "training.accuracy.comparison_report",
-    "agreement": "training.imperfect.agreement",
-    "AgreementReport": "training.imperfect.agreement",
-    "prune": "training.pruning.run",
-    "PruneReport": "training.pruning.report",
-    "ensemble": "training.checkpoints.ensemble",
-    "EnsembleReport": "training.checkpoints.ensemble",
-    "quantize": "training.accuracy.quantization",
-    "QuantizationReport": "training.accuracy.quantization",
-    "export_onnx": "training.runtimes.publish",
-    "OnnxReport": "training.runtimes.publish",
-    "trust": "gee_export.base.trust",
+    "train": "isamap.training.runs.run",
+    "TrainReport": "isamap.training.runs.run",
+    "cross_validate": "isamap.training.runs.cross_validation",
+    "FoldsReport": "isamap.training.runs.cross_validation",
+    "evaluate": "isamap.training.accuracy.evaluation",
+    "EvaluationReport": "isamap.training.accuracy.evaluation",
+    "compare": "isamap.training.accuracy.comparison_report",
+    "ComparisonReport": "isamap.training.accuracy.comparison_report",
+    "agreement": "isamap.training.imperfect.agreement",
+    "AgreementReport": "isamap.training.imperfect.agreement",
+    "prune": "isamap.training.pruning.run",
+    "PruneReport": "isamap.training.pruning.report",
+    "ensemble": "isamap.training.checkpoints.ensemble",
+    "EnsembleReport": "isamap.training.checkpoints.ensemble",
+    "quantize": "isamap.training.accuracy.quantization",
+    "QuantizationReport": "isamap.training.accuracy.quantization",
+    "export_onnx": "isamap.training.runtimes.publish",
+    "OnnxReport": "isamap.training.runtimes.publish",
+    "trust": "isamap.gee_export.base.trust",
 }
 __all__ = list(_PUBLIC)
 

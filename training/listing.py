@@ -1,6 +1,6 @@
 """The tables that `isamap models` prints, counted: the networks with what they cost, then the recipes.
 
-`python -m training.listing` keeps them in training/model_table.json, which the command reads.
+`python -m isamap.training.listing` keeps them in training/model_table.json, which the command reads.
 """
 
 from __future__ import annotations
@@ -8,16 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 
 import torch
 
-from training import model_table
-from training.models import build, model_named, parameter_count
-from training.models.classical import PixelClassifier
-from training.models.configurations import CONFIGURATIONS, Configuration
-from training.models.cost import flop
-from training.models.output import Network, is_sar
-from training.recipes import RECIPES, Recipe
+from isamap.training import model_table
+from isamap.training.models import build, model_named, parameter_count
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.configurations import CONFIGURATIONS, Configuration
+from isamap.training.models.cost import flop
+from isamap.training.models.output import Network, is_sar
+from isamap.training.recipes import RECIPES, Recipe
 
 _M2_PER_KM2 = 1e6
 _NETWORK_HEAD = (
@@ -71,6 +72,7 @@ def kept() -> str:
     return json.dumps(contents, indent=1, ensure_ascii=False) + "\n"
 
 
+@cache  # a network is counted for seconds, and listed in the table and in the rows
 def listed(name: str) -> Listed:
     """What one configuration costs, counted on torch's meta device."""
     setup = CONFIGURATIONS[name]

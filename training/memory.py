@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import gc
-import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,15 +12,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from training.models.classical import PixelClassifier
-from training.models.output import Network
-from training.recipes import Recipe
+from isamap.gee_export.base.platform import machine
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.output import Network
+from isamap.training.recipes import Recipe
 
 # gradients and the optimiser's two averages beside the weights; what a step needs beside what backward keeps
 COPIES, OVERHEAD, SPARE = 4, 1.5, 0.8
 AMPLE = 2**14  # bytes for each pixel of a batch that no network here needs: less memory than that is looked into
 CGROUP = Path("/sys/fs/cgroup")
-_CPU_WORDS = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory")
+# torch raises a plain RuntimeError where memory of CPU or Apple GPU is short: only its words tell it from others.
+_WORDS = ("DefaultCPUAllocator", "can't allocate memory", "not enough memory", "MPS backend out of memory")
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether torch or Python could not get the memory it asked for."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _CPU_WORDS)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WORDS)
 
 
 @contextmanager
@@ -126,6 +127,8 @@ def _sharing(recipe: Recipe) -> int:
 def step_memory(network: Network, frames_and_side: tuple[int, int]) -> StepMemory:
     """What a training step on patches of that many dates (0: none) and pixels holds, counted without computing."""
     frames, side = frames_and_side
+    # Two images: of one, a crop as small as the network's multiple ends as a single value, which batch normalisation
+    # refuses in training.
     shape = (2, *([frames] if frames else []), len(network.bands), side, side)
     sketch = copy.deepcopy(network).to("meta").train()
     own = {tensor.untyped_storage()._cdata for tensor in (*sketch.parameters(), *sketch.buffers())}
@@ -149,20 +152,10 @@ def available_bytes(device: str) -> int:
     """Memory that this process may still take: of the GPU, or of the machine and its limits."""
     if device == "cuda":
         return torch.cuda.mem_get_info()[0]
-    limits = [_available_on_machine(), *_available_in_container()]
-    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if soft != resource.RLIM_INFINITY:
-        limits.append(soft - _address_space())
+    limits = [machine.available_bytes(), *_available_in_container()]
+    if (left := machine.address_space_left()) is not None:
+        limits.append(left)
     return max(0, min(limits))
-
-
-def _available_on_machine() -> int:
-    """MemAvailable of /proc/meminfo (proc(5)); 4 GiB where the system does not say."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return 4 * 2**30
 
 
 def _available_in_container() -> list[int]:
@@ -174,7 +167,3 @@ def _available_in_container() -> list[int]:
         return [] if most == "max" else [int(most) - used + int(counts.get("inactive_file", 0))]
     except (OSError, ValueError):
         return []
-
-
-def _address_space() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -1,6 +1,6 @@
 """The tables that `isamap models` prints, kept as they were counted: no network is built to print them.
 
-`python -m training.listing` writes training/model_table.json again; tests/training/test_listing.py counts and compares.
+`python -m isamap.training.listing` writes the file again; tests/training/test_listing.py counts and compares.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def table() -> str:
 
 
 def rows() -> list[dict[str, Any]]:
-    """What every configuration costs, for other programs: the fields of `training.listing.Listed`."""
+    """What every configuration costs, for other programs: the fields of `isamap.training.listing.Listed`."""
     return _kept()["rows"]
 
 

@@ -12,16 +12,16 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, packages_distributions, version
 from typing import Any
 
-from gee_export.base.errors import Fault
-from gee_export.base.trust import VARIABLE, is_trusted
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.trust import VARIABLE, is_trusted
 
 GROUPS = {"network": "isamap.networks", "loss": "isamap.losses", "recipe": "isamap.recipes"}
 # What isamap itself offers in this way, because it needs a package of an extra; imported without consent.
 OWN = {
-    "network": {"olmoearth": "training.foundation.olmoearth:OlmoEarth"},
-    "recipe": {"olmoearth": "training.foundation.olmoearth:recipe"},
+    "network": {"olmoearth": "isamap.training.foundation.olmoearth:OlmoEarth"},
+    "recipe": {"olmoearth": "isamap.training.foundation.olmoearth:recipe"},
 }
-_OWN_PACKAGE = "training.foundation"
+_OWN_PACKAGE = "isamap.training.foundation"
 _ADDRESS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -75,11 +75,13 @@ def load(noun: str, name: str) -> Any:
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
+        # The package is there but lacks something that it needs: another remedy than installing it.
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise Fault(f"{noun} {name}: importing {module_name} fails: {error}; install what it needs") from error
         raise ValueError(
             f"{noun} {name}: there is no module {error.name} here: install the package that has it"
         ) from error
+    # Foreign code may raise anything while it is imported; the user needs to know whose fault it is.
     except Exception as error:
         raise Fault(f"{noun} {name}: importing {module_name} fails with {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):

@@ -8,9 +8,9 @@ import common
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.requests.channel import Channel
-from gee_export.requests.client import Cell, Client
-from gee_export.requests.throttle import Throttle
+from isamap.gee_export.requests.channel import Channel
+from isamap.gee_export.requests.client import Cell, Client
+from isamap.gee_export.requests.throttle import Throttle
 
 
 def geobox(index: int) -> GeoBox:
@@ -27,7 +27,7 @@ def main(url: str, count: int, workers: int, rate_per_s: float) -> None:
     client = Client(Throttle(workers, rate_per_s=rate_per_s))
 
     def work() -> int:
-        return len({cell.number for cell, pixels in client(cells) if pixels.shape == (128, 128)})
+        return len({cell.index for cell, pixels in client(cells) if pixels.shape == (128, 128)})
 
     common.measure(work)
 

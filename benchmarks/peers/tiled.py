@@ -26,7 +26,7 @@ from rasterio.windows import Window
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.peers.absent import stand_in
-from training.checkpoints.checkpoint import Checkpoint, load, normalise
+from isamap.training.checkpoints.checkpoint import Checkpoint, load, normalise
 
 SIDE, STRIDE = 256, 192
 
@@ -90,6 +90,7 @@ def bare(task: Task) -> Callable[[], None]:
 def naive(task: Task) -> Callable[[], None]:
     """rasterio windows, one after another, added with Hann's weights."""
     trained, forward = network_of(task)
+    # Sampled at pixels' middles, so that no weight is 0: the raster's own edge lies in one window only.
     line = np.sin(np.pi * (np.arange(SIDE) + 0.5) / SIDE) ** 2
     weight_HW = np.outer(line, line).astype(np.float32)
 
@@ -182,9 +183,9 @@ def tiler(task: Task) -> Callable[[], None]:
             ), window="hann",
         )  # fmt: skip
         with torch.inference_mode():
-            for number, batch in cut(x, batch_size=8):
+            for batch_index, batch in cut(x, batch_size=8):
                 logits = forward(torch.from_numpy(batch)).numpy()
-                joined.add_batch(number, 8, logits)
+                joined.add_batch(batch_index, 8, logits)
         write(task, joined.merge(unpad=True).argmax(axis=0))
 
     return run
@@ -192,7 +193,7 @@ def tiler(task: Task) -> Callable[[], None]:
 
 def ours(task: Task, runtime: str, precision: str = "fp32") -> Callable[[], None]:
     """`map_region`."""
-    from inference.map import map_region
+    from isamap.inference.mapping.map import map_region
 
     options = {"progress": False, "overwrite": True, "workers": task.threads}
     options |= {"runtime": runtime, "precision": precision}
@@ -202,10 +203,17 @@ def ours(task: Task, runtime: str, precision: str = "fp32") -> Callable[[], None
 def command(task: Task) -> Callable[[], None]:
     """`isamap map` in a process of its own, as from a shell."""
     words = ["--checkpoint", task.checkpoint, "--input", task.input, "--out", task.out, "--overwrite"]
-    words += ["--workers", str(task.threads), "--runtime", "openvino", "--precision", "bf16"]
+    words += ["--workers", str(task.threads), "--runtime", "openvino", "--precision", _fastest()]
     return lambda: (
         subprocess.run([sys.executable, "-m", "isamap", "map", *words], check=True, stdout=sys.stderr) and None
     )
+
+
+def _fastest() -> str:
+    """bf16 where this processor has instructions for it."""
+    import openvino
+
+    return "bf16" if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "fp32"
 
 
 WAYS: dict[str, Callable[[Task], Callable[[], None]]] = {
@@ -226,7 +234,7 @@ WAYS: dict[str, Callable[[Task], Callable[[], None]]] = {
 def _overwrite(class_HW: np.ndarray, tile_HW: np.ndarray, transform, bounds) -> None:
     """Puts a window's classes where torchgeo's bounds say that it lies."""
     x, y = (bounds[0].start, bounds[1].stop) if isinstance(bounds[0], slice) else (float(bounds[0]), float(bounds[4]))
-    col, row = (round(number) for number in ~transform * (x, y))
+    col, row = (round(pixel) for pixel in ~transform * (x, y))
     height, width = class_HW[max(row, 0) : row + SIDE, max(col, 0) : col + SIDE].shape
     top, left = max(-row, 0), max(-col, 0)
     class_HW[max(row, 0) : row + SIDE, max(col, 0) : col + SIDE] = tile_HW[top : top + height, left : left + width]

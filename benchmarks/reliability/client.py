@@ -9,21 +9,16 @@ from victim import shrink
 
 BUCKET = "kills"
 PLACE = {
-    "region": "wuhan",
-    "bbox": (114.26, 30.54, 114.27, 30.55),
-    "month": "2019-06",
-    "size": 32,
-    "stride": 32,
-    "speckle": "none",
-    "progress": False,
+    **{"region": "wuhan", "bbox": (114.26, 30.54, 114.27, 30.55), "month": "2019-06"},
+    **{"size": 32, "stride": 32, "speckle": "none", "progress": False},
 }
 MEANS = {"folder": {}, "batch": {"mode": "batch", "bucket": BUCKET}}
 
 
 def main(url: str, home: str, way: str, out: str) -> int:
-    from gee_export.command_line import console
-    from gee_export.earth_engine.session import LOCAL, Session
-    from gee_export.export.export import export_patches
+    from isamap.gee_export.command_line import console
+    from isamap.gee_export.earth_engine.session import LOCAL, Session
+    from isamap.gee_export.export.export import export_patches
 
     shrink()
     session = Session(LOCAL, "local-engine", "world", url, Path(home))

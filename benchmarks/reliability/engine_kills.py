@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import shutil
 import signal
-import time
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +35,8 @@ class Trials:
         shutil.rmtree(here, ignore_errors=True)
         variables = {}
         if mode == "power cut":
-            variables = {
-                "VICTIM_RENAME": str(chance.randint(2, RENAMES)),
-                "VICTIM_KEEP": str(chance.choice((0.0, 0.5))),
-            }
+            rename, keep = chance.randint(2, RENAMES), chance.choice((0.0, 0.5))
+            variables = {"VICTIM_RENAME": str(rename), "VICTIM_KEEP": str(keep)}
         row = kill(here, chance, variables, f"{seed}/{mode}/{trial_index}")
         self._notebook.add({"scenario": NAME, "mode": mode, "trial": trial_index, **row})
         if row["wrong"] or row["stuck"]:
@@ -62,7 +61,8 @@ def interrupt(here: Path, variables: dict[str, str], seed: str, seconds: float) 
         return 1, writers, (here / "log").read_text("utf-8", "replace")
     try:
         threads = begin(writers, engine.session(), CLIENTS, seed)
-        _wait(engine.process, seconds)
+        with suppress(subprocess.TimeoutExpired):
+            engine.process.wait(seconds)
     finally:
         end_group(engine.process)
     for thread in threads:
@@ -84,10 +84,3 @@ def examine(here: Path, writers: list[Writer]) -> tuple[list[str], str, str]:
     finally:
         end_group(engine.process)
     return wrong, stuck, engine.output()
-
-
-def _wait(process, seconds: float) -> None:
-    """Until the process ends, at most some seconds."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.01)

@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from .trials import Notebook, end_group, environment
+from .trials import Notebook, Sitting, end_group, environment, in_parallel
 
 CHUNK = 1000
 LAST_BREATH_S = 1.0  # between the end of a process's output and its own
 SILENCE_S = 300.0  # on the clock: work that the alarm does not reach, or that waits without computing
 ODDITIES = ("internal error", "escaped exception", "not JSON", "status 5xx", "endless", "slow", "process died")
+HEADS = ("requests", *ODDITIES, "resident memory early to late, MB")
 WORDS_KEPT = 20
 
 
@@ -127,6 +128,19 @@ class Fuzz:
         self._notebook.add({**row, "examples": odd[:50], "words": dict(words.most_common(WORDS_KEPT))})
 
 
+def run(sitting: Sitting, count: int) -> None:
+    """The questions that are still to be asked; rows of the notebook hold the words of internal errors."""
+    notebook = sitting.notebook("fuzz")
+    trials = Fuzz(sitting.out / "fuzz", notebook, sitting.seed)
+    workers = [trials.worker(job) for job in range(sitting.jobs)]
+    try:
+        waiting = chunks(notebook, count)
+        in_parallel(waiting, sitting.jobs, lambda job: lambda chunk: trials.run(workers[job], chunk, count))
+    finally:
+        for worker in workers:
+            worker.close()
+
+
 def chunks(notebook: Notebook, count: int) -> list[int]:
     """The chunks that are still to be asked."""
     sizes_noted = {row["chunk"]: row["count"] for row in notebook.rows if "chunk" in row}
@@ -134,9 +148,9 @@ def chunks(notebook: Notebook, count: int) -> list[int]:
     return [chunk for chunk, size in sizes.items() if sizes_noted.get(chunk) != size]
 
 
-def summary(notebook: Notebook) -> list[tuple[Any, ...]]:
+def lines(sitting: Sitting) -> list[tuple[Any, ...]]:
     """The table's one line: requests, oddities, and the memory of the processes early and late (see `memory`)."""
-    latest: dict[int, Mapping[str, Any]] = {row["chunk"]: row for row in notebook.rows if "chunk" in row}
+    latest: dict[int, Mapping[str, Any]] = {row["chunk"]: row for row in sitting.notebook("fuzz").rows}
     counts: Counter[str] = Counter()
     for row in latest.values():
         counts.update(row["odd"])
@@ -149,11 +163,3 @@ def memory(rows: Sequence[Mapping[str, Any]]) -> str:
     tenth = max(1, len(rows) // 10)
     early, late = rows[tenth : 2 * tenth] or rows[:1], rows[-tenth:]
     return " to ".join(f"{statistics.median(row['rss_mb'] for row in some):.0f}" for some in (early, late))
-
-
-def commonest(notebook: Notebook, count: int = 10) -> list[tuple[str, int]]:
-    """The internal errors that came most often."""
-    words: Counter[str] = Counter()
-    for row in notebook.rows:
-        words.update(row.get("words") if "chunk" in row else {})
-    return words.most_common(count)

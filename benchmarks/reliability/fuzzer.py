@@ -74,6 +74,7 @@ def examine(engine: Engine, index: int, seed: int) -> dict[str, Any]:
 
     request = question(index, seed)
     odd, words, began = [], "", time.process_time()
+    # Twice more below, so that no alarm of one question strikes in the next.
     signal.setitimer(signal.ITIMER_PROF, ENDLESS_S)
     try:
         reply = engine.ask(request.route, request.body)

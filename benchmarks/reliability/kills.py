@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import argparse
 import random
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from . import engine_kills
 from .commands import LIMIT_S, SCENARIOS, Scenario, make_inputs
-from .trials import Ending, Notebook, differences, environment, is_temporary, run, table
+from .trials import Ending, Notebook, Sitting, differences, environment, is_temporary
+from .trials import run as run_process
 
 REPEATS = 3  # of the same command after a kill, until it is called stuck
 SECOND_KILL = 0.3  # share of the trials in which the run that goes on is killed, too
 SHARES_KEPT = (0.0, 0.5)  # of the file that a power cut tears
 HEADS = (
-    "what",
-    "trials",
-    "kills that hit",
-    "wrong bytes",
-    "stuck",
-    "traceback shown",
-    "names isamap's fault",
+    *("what", "trials", "kills that hit", "wrong bytes", "stuck", "traceback shown", "names isamap's fault"),
     "temporary files left",
 )
-MODES = ("kill", "power cut")
+KILL, POWER_CUT = "kill", "power cut"
+NAMES = (*(scenario.name for scenario in SCENARIOS), engine_kills.NAME)
 
 
 @dataclass(frozen=True)
@@ -54,7 +49,7 @@ class Reference:
 
     def moment(self, chance: random.Random, mode: str) -> Moment:
         """A random moment of the run."""
-        if mode == "power cut":
+        if mode == POWER_CUT:
             return Moment(rename=chance.randint(1, max(1, self.renames)), keep=chance.choice(SHARES_KEPT))
         return Moment(after_s=chance.uniform(0, self.seconds))
 
@@ -80,12 +75,8 @@ def trial(
     expected: Mapping[str, str],
 ) -> Outcome:
     """Runs a command once for each moment, then until it ends, and compares what it made with what is expected."""
-    endings = [execute(moment) for moment in moments]
-    hits = sum(ending.killed for ending in endings)
-    for _ in range(REPEATS):
-        endings.append(execute(None))
-        if endings[-1].status == 0:
-            break
+    endings = [*map(execute, moments), *_until_done(execute)]
+    hits = sum(ending.hits for ending in endings)
     living = [ending for ending in endings if not ending.killed]
     shown = {
         "traceback": any(ending.shows_traceback for ending in living),
@@ -102,6 +93,14 @@ def trial(
     return Outcome(hits, wrong=tuple(differences(expected, results)), left=left, **shown)
 
 
+def _until_done(execute: Callable[[Moment | None], Ending]) -> Iterator[Ending]:
+    """Endings of a command that nobody kills, up to the first that is well."""
+    for _ in range(REPEATS):
+        yield (ending := execute(None))
+        if ending.status == 0:
+            return
+
+
 def _last_words(ending: Ending) -> str:
     if ending.status is None:
         return f"no end after {ending.seconds:.0f} s"
@@ -116,13 +115,18 @@ class Trials:
         self._base = out / "inputs"
 
     def reference(self) -> Reference:
-        """The undisturbed run, noted once: two runs must agree, or nothing can be compared with them."""
+        """The undisturbed run, noted once: two runs must agree, or nothing can be compared with them.
+
+        Of a scenario that is like another one run, which must agree with that one's.
+        """
         rows = self._notebook.select(scenario=self._scenario.name, trial="reference")
         if not rows:
-            pair = [self._undisturbed(index) for index in (1, 2)]
-            if unequal := differences(pair[0].outputs, pair[1].outputs):
+            # Two, because a command that writes other bytes each time would make every trial look wrong.
+            runs = [self._undisturbed(index) for index in ((1,) if self._scenario.like else (1, 2))]
+            if unequal := differences(runs[0].outputs, runs[-1].outputs):
                 raise SystemExit(f"error: two undisturbed runs of {self._scenario.name} differ in {unequal[:5]}")
-            self._notebook.add({"scenario": self._scenario.name, "trial": "reference", **asdict(pair[1])})
+            self._compare(runs[-1])
+            self._notebook.add({"scenario": self._scenario.name, "trial": "reference", **asdict(runs[-1])})
             rows = self._notebook.rows[-1:]
         return Reference(**{key: rows[0][key] for key in ("outputs", "seconds", "renames")})
 
@@ -131,11 +135,12 @@ class Trials:
         chance = random.Random(f"{seed}/{self._scenario.name}/{mode}/{trial_index}")
         reference = self.reference()
         moments = [reference.moment(chance, mode)]
+        # A run that is killed while it repairs leaves states that no single kill makes.
         if chance.random() < SECOND_KILL:
             moments.append(reference.moment(chance, mode))
-        here = self._folder("trial")
+        here, seed_of_trial = self._folder("trial"), f"{seed}/{mode}/{trial_index}"
         outcome = trial(
-            lambda moment: self._execute(here, moment),
+            lambda moment: self._execute(here, moment, VICTIM_CHANCE=seed_of_trial),
             lambda: self._scenario.outputs(here),
             moments,
             expected=reference.outputs,
@@ -143,6 +148,15 @@ class Trials:
         self._notebook.add({"scenario": self._scenario.name, "mode": mode, "trial": trial_index, **asdict(outcome)})
         if outcome.wrong or outcome.stuck:
             here.rename(here.with_name(f"{here.name}-{mode.replace(' ', '-')}-{trial_index}"))  # to be looked at
+
+    def _compare(self, reference: Reference) -> None:
+        """Ends the program where the run lacks an output of the scenario that it is like, or has other bytes of it."""
+        if not self._scenario.like:
+            return
+        like = next(scenario for scenario in SCENARIOS if scenario.name == self._scenario.like)
+        outputs = Trials(like, self._out, self._notebook).reference().outputs
+        if unequal := [name for name, digest in outputs.items() if reference.outputs.get(name) != digest]:
+            raise SystemExit(f"error: {self._scenario.name} and {like.name} differ in {unequal[:5]}")
 
     def _undisturbed(self, index: int) -> Reference:
         here = self._folder(f"undisturbed-{index}")
@@ -154,7 +168,7 @@ class Trials:
 
     def _execute(self, here: Path, moment: Moment | None, **variables: str) -> Ending:
         death = moment or Moment()
-        return run(
+        return run_process(
             self._scenario.command(self._base, here),
             here / "log",
             environment(here / "home", **death.variables, **variables),
@@ -169,42 +183,28 @@ class Trials:
         return here
 
 
-def summary(notebook: Notebook, mode: str) -> list[tuple[Any, ...]]:
+def lines(sitting: Sitting, mode: str) -> list[tuple[Any, ...]]:
     """The table's lines of a mode."""
-    lines = []
-    for name in (*(scenario.name for scenario in SCENARIOS), engine_kills.NAME):
+    notebook, each_name = sitting.notebook("kills"), []
+    for name in NAMES:
         if rows := notebook.select(scenario=name, mode=mode):
             counts = (
                 sum(bool(row.get(key)) for row in rows) for key in ("wrong", "stuck", "traceback", "blame", "left")
             )
-            lines.append((name, len(rows), sum(row["hits"] for row in rows), *counts))
-    return lines
+            each_name.append((name, len(rows), sum(row["hits"] for row in rows), *counts))
+    return each_name
 
 
-def options_of(words: Sequence[str] | None) -> argparse.Namespace:
-    names = [scenario.name for scenario in SCENARIOS] + [engine_kills.NAME]
-    parser = argparse.ArgumentParser(description="Kills of every command that writes, and what its repetition makes.")
-    parser.add_argument("--out", type=Path, required=True, help="finished trials and their folders; killed, it goes on")
-    parser.add_argument("--trials", type=int, default=20, help="of each command")
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--power-cut", action="store_true", help="tear the file just renamed, unless it was synced")
-    parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args(words)
-
-
-def main(words: Sequence[str] | None = None) -> None:
-    options = options_of(words)
-    out = options.out.expanduser().absolute()
-    notebook, mode = Notebook(out / "kills.jsonl"), MODES[options.power_cut]
-    if set(options.only) != {engine_kills.NAME}:
-        make_inputs(out / "inputs")
+def run(sitting: Sitting, count: int, mode: str) -> None:
+    """The trials of every command that are not finished."""
+    notebook = sitting.notebook("kills")
+    make_inputs(sitting.inputs)
     runners: dict[str, Callable[[int, str, int], None]] = {
-        scenario.name: Trials(scenario, out, notebook).run for scenario in SCENARIOS
+        scenario.name: Trials(scenario, sitting.out, notebook).run for scenario in SCENARIOS
     }
-    runners[engine_kills.NAME] = engine_kills.Trials(out / "engine", notebook).run
-    for index in range(1, options.trials + 1):
-        for name in options.only:
+    runners[engine_kills.NAME] = engine_kills.Trials(sitting.out / "engine", notebook).run
+    for index in range(1, count + 1):
+        for name in sitting.only or NAMES:
             if not notebook.select(scenario=name, mode=mode, trial=index):
-                runners[name](index, mode, options.seed)
-                print(f"{name}: {mode} {index} of {options.trials}", file=sys.stderr, flush=True)
-    print(f"{mode}, seed {options.seed}\n\n{table(HEADS, summary(notebook, mode))}")
+                runners[name](index, mode, sitting.seed)
+                print(f"{name}: {mode} {index} of {count}", file=sys.stderr, flush=True)

@@ -103,6 +103,7 @@ class Proxy:
 
     def _forward(self, request: bytes) -> bytes:
         head, _, body = request.partition(END)
+        # One request a connection: a reply then ends where the connection does, whatever its length says.
         alone = with_header(head + END, b"Connection", b"close")
         with socket.create_connection(self._target, TIMEOUT_S) as server:
             server.sendall(alone + body)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,11 +14,12 @@ from typing import Any
 
 from local_ee.injector import calls
 
-from .commands import BUCKET, DROPPED, UNFINISHED, with_bucket
+from .commands import BUCKET, DROPPED, engine_state, with_bucket
 from .mishaps import MISHAPS
 from .proxy import Proxy, Strike
 from .serving import serving
-from .trials import HERE, Ending, Notebook, differences, digests, environment, run
+from .trials import HERE, Ending, Notebook, Sitting, differences, digests, environment, in_parallel
+from .trials import run as run_process
 
 LIMIT_S = 400.0  # Cloud Storage's client alone repeats for 120 s; longer is called a hang
 REPEATS = 2
@@ -26,6 +28,7 @@ WAYS = ("folder", "folder", "bucket", "batch")
 ADDRESSES = (("", 12), ("", 12), ("computePixels", 4), ("discovery|algorithms", 2), ("value:compute|operations", 4))
 STORAGE = ("storage/v1", 10)  # where the way leads through a bucket
 OUTCOMES = ("same bytes", "one sentence, then the same bytes", "wrong", "hang", "stuck", "traceback", "unclear words")
+HEADS = ("faults of", "schedules", "that struck", *OUTCOMES, "names isamap's fault")
 RULES: tuple[Mapping[str, Any], ...] = (
     {"on": "any", "kind": "429"},
     {"on": "any", "kind": "500"},
@@ -48,7 +51,7 @@ RULES: tuple[Mapping[str, Any], ...] = (
 class Schedule:
     """What goes wrong in one trial. way: folder, bucket or batch; rules: of the engine's injector."""
 
-    number: int
+    seed: int
     way: str
     strikes: tuple[Strike, ...]
     rules: tuple[Mapping[str, Any], ...]
@@ -65,7 +68,7 @@ class Schedule:
 
     def to_json(self) -> dict[str, Any]:
         strikes = [strike.to_json() for strike in self.strikes]
-        return {"schedule": self.number, "way": self.way, "strikes": strikes, "rules": list(self.rules)}
+        return {"schedule": self.seed, "way": self.way, "strikes": strikes, "rules": list(self.rules)}
 
 
 def _strike(chance: random.Random, addresses: Sequence[tuple[str, int]]) -> Strike:
@@ -94,20 +97,14 @@ class Trial:
     def export(self, way: str, url: str, log: str) -> Ending:
         out = f"gs://{BUCKET}/out" if way == "bucket" else str(self.here / "out")
         words = [str(HERE / "client.py"), url, str(self.home), "batch" if way == "batch" else "folder", out]
-        return run(words, self.here / log, environment(self.home), limit_s=LIMIT_S)
+        return run_process(words, self.here / log, environment(self.home), limit_s=LIMIT_S)
 
     def result(self, way: str) -> dict[str, str]:
         """Digests by name of the dataset; RuntimeError where the engine's state cannot be read."""
         if way != "bucket":
             return digests(self.here / "out", DROPPED)
-        words = [str(HERE / "state.py"), str(self.home)]
-        ending = run(words, self.here / "state.log", environment(self.home), limit_s=LIMIT_S)
-        if ending.status != 0:
-            raise RuntimeError(f"the engine's state cannot be read: {ending.output[-400:]}")
-        state = json.loads(ending.output.strip().splitlines()[-1])
         prefix = f"gs://{BUCKET}/out/"
-        endless = {name: words for name, words in state["operations"].items() if words in UNFINISHED}
-        return {name.removeprefix(prefix): digest for name, digest in state["objects"].items()} | endless
+        return {name.removeprefix(prefix): digest for name, digest in engine_state(self.here).items()}
 
 
 def outcome_of(first: Ending, last: Ending, unequal: Sequence[str]) -> str:
@@ -167,7 +164,7 @@ class Schedules:
 
     def _disturbed(self, trial: Trial, schedule: Schedule) -> tuple[Ending, dict[str, int]]:
         plan = trial.here / "faults.json"
-        plan.write_text(json.dumps({"seed": schedule.number, "rules": list(schedule.rules)}), encoding="utf-8")
+        plan.write_text(json.dumps({"seed": schedule.seed, "rules": list(schedule.rules)}), encoding="utf-8")
         options = ["--faults", str(plan)] if schedule.rules else []
         with (
             serving(trial.home, trial.here / "engine.log", options) as engine,
@@ -198,24 +195,31 @@ class Schedules:
         return Trial(here)
 
 
-def summary(notebook: Notebook) -> list[tuple[Any, ...]]:
+def run(sitting: Sitting, count: int) -> None:
+    """The schedules that are not finished."""
+    notebook = sitting.notebook("schedules")
+    trials = Schedules(sitting.out / "schedules", notebook, sitting.seed)
+    trials.prepare()
+    earlier = {row["schedule"] for row in notebook.rows}
+
+    def run_schedule(index: int) -> None:
+        trials.run(index)
+        print(f"schedule {index}: {notebook.select(schedule=index)[-1]['outcome']}", file=sys.stderr, flush=True)
+
+    waiting = (index for index in range(1, count + 1) if index not in earlier)
+    in_parallel(waiting, sitting.jobs, lambda job: run_schedule)
+
+
+def lines(sitting: Sitting) -> list[tuple[Any, ...]]:
     """The table's lines: where faults were, trials, how many met one, how many came to each outcome."""
-    lines = []
+    each_source = []
     for name in ("line", "engine", "both"):
-        rows = [row for row in notebook.rows if "outcome" in row and _source(row) == name]
+        rows = [row for row in sitting.notebook("schedules").rows if "outcome" in row and _source(row) == name]
         counts = Counter(row["outcome"] for row in rows)
-        blamed = sum(row["blame"] for row in rows)
         if rows:
-            lines.append(
-                (
-                    name,
-                    len(rows),
-                    sum(bool(row["struck"]) for row in rows),
-                    *(counts[outcome] for outcome in OUTCOMES),
-                    blamed,
-                )
-            )
-    return lines
+            struck, blamed = (sum(bool(row[key]) for row in rows) for key in ("struck", "blame"))
+            each_source.append((name, len(rows), struck, *(counts[outcome] for outcome in OUTCOMES), blamed))
+    return each_source
 
 
 def _source(row: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`isamap engine serve` in a process of its own, and the sessions of its clients."""
+"""`isamap engine serve` and `isamap serve` in processes of their own, and the sessions of the engine's clients."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gee_export.earth_engine.session import LOCAL, Session
+from isamap.gee_export.earth_engine.session import LOCAL, Session
 
 from .trials import HERE, end_group, environment, start
 
-READY = re.compile(r"local Earth Engine at (\S+)")
-READY_S = 60.0
+READY = re.compile(r"(?:local Earth Engine|isamap serves \S+) at (\S+)")
+READY_S = 300.0  # beside other tests a server of a second takes minutes
+ENGINE, SERVICE = ("engine", "serve"), ("serve",)
 
 
 @dataclass(frozen=True)
 class Engine:
-    """A running engine: its address as it printed it, its home, its log."""
+    """A running engine or service: its address as it printed it, its home, its log."""
 
     process: subprocess.Popen
     url: str
@@ -34,10 +35,24 @@ class Engine:
     def output(self) -> str:
         return self.log.read_text("utf-8", "replace")
 
+    @property
+    def footprint(self) -> dict[str, float]:
+        """Resident memory, open files and threads of its process."""
+        process = Path("/proc") / str(self.process.pid)
+        status = dict(line.split(":", 1) for line in (process / "status").read_text("utf-8").splitlines())
+        files = len(list((process / "fd").iterdir()))
+        return {"rss_mb": int(status["VmRSS"].split()[0]) / 1000, "fds": files, "threads": int(status["Threads"])}
 
-def launch(home: Path, log: Path, options: Sequence[str] = (), variables: Mapping[str, str] | None = None) -> Engine:
+
+def launch(
+    home: Path,
+    log: Path,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
+    command: Sequence[str] = ENGINE,
+) -> Engine:
     """An engine that has said that it is ready; RuntimeError with its words where it ends or says nothing."""
-    words = [str(HERE / "victim.py"), "engine", "serve", "--port", "0", *options]
+    words = [str(HERE / "victim.py"), *command, "--port", "0", *options]
     process = start(words, log, environment(home, **(variables or {})))
     deadline = time.monotonic() + READY_S
     while time.monotonic() < deadline:
@@ -47,13 +62,13 @@ def launch(home: Path, log: Path, options: Sequence[str] = (), variables: Mappin
             break
         time.sleep(0.02)
     end_group(process)
-    raise RuntimeError(f"the engine does not start: {log.read_text('utf-8', 'replace').strip()[-400:]}")
+    raise RuntimeError(f"{' '.join(command)} does not start: {log.read_text('utf-8', 'replace').strip()[-400:]}")
 
 
 @contextmanager
-def serving(home: Path, log: Path, options: Sequence[str] = ()) -> Iterator[Engine]:
-    """An engine until the block ends."""
-    engine = launch(home, log, options)
+def serving(home: Path, log: Path, options: Sequence[str] = (), command: Sequence[str] = ENGINE) -> Iterator[Engine]:
+    """An engine, or a service, until the block ends."""
+    engine = launch(home, log, options, command=command)
     try:
         yield engine
     finally:

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gee_export.earth_engine.session import Session, connect
+from isamap.gee_export.earth_engine.session import Session, connect
 
 PROJECT = "projects/local/assets"
 UNFINISHED = ("PENDING", "RUNNING", "CANCELLING", "UNKNOWN", "")
-SETTLE_S = 30.0
+SETTLE_S = 120.0
 # What differs between two runs that do the same: when, and under which number.
 PASSING = ("updateTime", "sizeBytes", "version", "etag", "startTimeNs")
 

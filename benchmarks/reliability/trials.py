@@ -6,21 +6,43 @@ import contextlib
 import hashlib
 import json
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .victim import WORKER_KILLED
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 TRACEBACK = "Traceback (most recent call last)"
-BLAME = "(a fault of isamap;"  # how gee_export.command_line.console marks an error that it has no words for
+BLAME = "(a fault of isamap;"  # how isamap.gee_export.command_line.console marks an error that it has no words for
 TIMINGS = re.compile(rb'("(?:samples_per_s|waiting_share|ms|seconds)[^"]*": *)(?:\[[^\]]*\]|[-+.\deE]+)')
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """What all parts of a campaign are told. out: the folder of what is finished; jobs: trials at a time, where that
+    may be; only: the commands that are killed."""
+
+    out: Path
+    seed: int = 1
+    jobs: int = 1
+    only: Sequence[str] = ()
+
+    @property
+    def inputs(self) -> Path:
+        return self.out / "inputs"
+
+    def notebook(self, name: str) -> Notebook:
+        return Notebook(self.out / f"{name}.jsonl")
 
 
 class Notebook:
@@ -40,6 +62,7 @@ class Notebook:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
+            # A campaign takes hours and its machine may be taken away: what was noted must still be there.
             os.fsync(file.fileno())
         self.rows.append(dict(row))
 
@@ -61,6 +84,11 @@ class Ending:
         return self.status == -signal.SIGKILL
 
     @property
+    def hits(self) -> int:
+        """Kills that struck the process, or workers of it."""
+        return self.killed + self.output.count(WORKER_KILLED)
+
+    @property
     def shows_traceback(self) -> bool:
         return TRACEBACK in self.output
 
@@ -72,6 +100,32 @@ class Ending:
     def errors(self) -> list[str]:
         """The sentences that it ended with."""
         return [line for line in self.output.replace("\r", "\n").splitlines() if line.startswith("error: ")]
+
+
+def in_parallel(indices: Iterable[int], jobs: int, work: Callable[[int], Callable[[int], None]]) -> None:
+    """Gives the indices to threads, each with a function of its own that `work` makes; the first error ends all."""
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for index in indices:
+        waiting.put(index)
+    errors: list[BaseException] = []
+
+    def take(function: Callable[[int], None]) -> None:
+        try:
+            while not errors:
+                function(waiting.get_nowait())
+        except queue.Empty:
+            return
+        # Kept and raised by the caller: in a thread it would end that thread alone.
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=take, args=(work(job),)) for job in range(jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
 
 
 def environment(home: Path, **extra: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gee_export.earth_engine.session import Session
+from isamap.gee_export.earth_engine.session import Session
 
 BUCKET = "kills"
 NAMES = 12  # objects of one client; most writes replace something
@@ -53,6 +53,7 @@ class Writer:
 
     def _upload(self, name: str, content: bytes, chunk_bytes: int | None) -> None:
         digest = hashlib.sha256(content).hexdigest()
+        # Until the engine acknowledges, the old bytes or the new ones may be found; afterwards the new ones alone.
         self.expected[name] = self.expected.get(name, {None}) | {digest}
         blob = self._bucket.blob(name, chunk_size=chunk_bytes)
         blob.upload_from_file(io.BytesIO(content), size=len(content), checksum="crc32c", retry=None, timeout=TIMEOUT_S)

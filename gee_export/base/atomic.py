@@ -20,8 +20,10 @@ from typing import Any
 
 import google_crc32c
 
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.platform.disk import reserve
 
+# Read in pieces, so that memory stays small whatever the size of the file.
 CHUNK = 1 << 20
 SYNCS = 8  # files synced at a time, so that one write of the file system's journal serves several
 UNABLE = (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # of mounted drives that cannot sync
@@ -78,6 +80,7 @@ def settle(paths: Iterable[Path]) -> None:
 
 def put_in_place(temporary: Path, path: Path) -> None:
     """Renames a written file; a power cut leaves the old file or the new one, and afterwards the new one."""
+    # The bytes before the name: a power cut in between would leave the new name with an empty file.
     sync(temporary)
     os.replace(temporary, path)
     sync(path.parent)
@@ -98,6 +101,7 @@ def make_folder(folder: Path) -> None:
     """Makes a folder and those above it, and they outlive a power cut; OSError where the disk refuses."""
     if folder.is_dir():
         return
+    # Above first: a folder's name is safe only once the one that holds it has been synced.
     make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync(folder.parent)
@@ -121,6 +125,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def _write(path: Path, data: bytes, rename: Callable[[Path, Path], None]) -> None:
+    # Process and thread in the name: two writers of one file must not write into each other's.
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
         make_folder(path.parent)
@@ -139,7 +144,7 @@ def check_writable(path: Path, size: int = 1 << 16) -> None:
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         with tempfile.TemporaryFile(dir=folder) as file:
-            os.posix_fallocate(file.fileno(), 0, size)
+            reserve(file, folder, size)
     except OSError as error:
         raise disk_fault(path, error) from error
 
@@ -148,6 +153,7 @@ def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
+        # Such a drive promises nothing, whatever is asked: to refuse it would be to refuse mounted drives.
         if error.errno not in UNABLE:
             raise
 

@@ -10,10 +10,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gee_export.base.atomic import crc32c_base64, crc32c_base64_of, disk_fault
-from gee_export.base.errors import Fault
-from gee_export.base.outage import NETWORK, outage
-from gee_export.base.retry import Answer, Refused, classify
+from isamap.gee_export.base.atomic import crc32c_base64, crc32c_base64_of, disk_fault
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.login import AGAIN
+from isamap.gee_export.base.outage import NETWORK, outage
+from isamap.gee_export.base.retry import Reaction, Refused, classify
 
 T = TypeVar("T")
 
@@ -64,15 +65,15 @@ class BucketStorage:
 
     def head(self, name: str, size: int) -> bytes:
         """An object's first bytes, so many or all; not checked, as Cloud Storage has checksums of whole objects."""
-        how = {"start": 0, "end": size - 1, "checksum": None, "retry": self._retry}
-        content: bytes = self._guarded(name, lambda: self._blob(name).download_as_bytes(**how))
+        byte_range = {"start": 0, "end": size - 1, "checksum": None, "retry": self._retry}
+        content: bytes = self._guarded(name, lambda: self._blob(name).download_as_bytes(**byte_range))
         return content
 
-    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
+    def write(self, name: str, data: bytes) -> None:
         def send(blob: Any, **how: Any) -> None:
             blob.upload_from_string(data, **how)
 
-        self._guarded(name, lambda: self._write(name, send, lambda: crc32c_base64(data), overwrite))
+        self._guarded(name, lambda: self._write(name, send, lambda: crc32c_base64(data)))
 
     def upload(self, name: str, path: Path) -> None:
         """Stores a file, whatever its size; an object of that name is replaced."""
@@ -80,7 +81,7 @@ class BucketStorage:
         def send(blob: Any, **how: Any) -> None:
             blob.upload_from_filename(str(path), **how)
 
-        self._guarded(name, lambda: self._write(name, send, lambda: crc32c_base64_of(path), True))
+        self._guarded(name, lambda: self._write(name, send, lambda: crc32c_base64_of(path)))
 
     def write_loose(self, name: str, data: bytes) -> None:
         self.write(name, data)
@@ -92,22 +93,19 @@ class BucketStorage:
         exists: bool = self._guarded(name, lambda: self._blob(name).exists(retry=self._retry))
         return exists
 
-    def list(self, prefix: str = "") -> list[str]:
-        return sorted(stored.name for stored in self.listed(prefix) if not is_hidden(stored.name))
+    def list(self, prefix: str = "", *, deep: bool = True) -> list[str]:
+        return sorted(stored.name for stored in self.listed(prefix, deep=deep) if not is_hidden(stored.name))
 
-    def listed(self, prefix: str = "") -> Sequence[Stored]:
-        """Name, size and checksum of every object that begins with `prefix`, hidden ones too."""
+    def listed(self, prefix: str = "", *, deep: bool = True) -> Sequence[Stored]:
+        """Name, size and checksum of every object that begins with `prefix`, hidden ones too; deep as of `list`."""
+        # Only what is used: all fields of 100,000 objects would be a list many times as long.
         fields = "items(name,size,crc32c,updated),nextPageToken"
         start = self._prefix + prefix
 
         def ask() -> list[Stored]:
-            blobs = self._bucket.list_blobs(prefix=start, fields=fields, retry=self._retry)
-            return [
-                Stored(
-                    b.name[len(self._prefix) :], int(b.size), str(b.crc32c), b.updated.isoformat() if b.updated else ""
-                )
-                for b in blobs
-            ]
+            options = {"prefix": start, "delimiter": None if deep else "/"}
+            blobs = self._bucket.list_blobs(**options, fields=fields, retry=self._retry)
+            return [_stored(blob, blob.name[len(self._prefix) :]) for blob in blobs]
 
         return self._guarded(prefix, ask)
 
@@ -128,6 +126,7 @@ class BucketStorage:
 
         def create() -> None:
             if not self._bucket.exists(retry=self._retry):
+                # Another process may have made it between the question and the request.
                 with suppress(Conflict):
                     self._client.create_bucket(self._name, retry=self._retry)
 
@@ -156,6 +155,7 @@ class BucketStorage:
         """The client's own rule what may be repeated, with waits that suit how near the server is."""
         from google.cloud.storage.retry import DEFAULT_RETRY
 
+        # The engine of this process answers in milliseconds: a first wait of a second would be most of its time.
         first_s = 1.0 if self._patience_s >= 60 else 0.05
         rule = DEFAULT_RETRY.with_predicate(_may_pass(DEFAULT_RETRY._predicate))
         return rule.with_delay(initial=first_s, maximum=self._patience_s / 4).with_timeout(self._patience_s)
@@ -163,10 +163,11 @@ class BucketStorage:
     def _blob(self, name: str) -> Any:
         return self._bucket.blob(self._prefix + name)
 
-    def _write(self, name: str, send: Callable[..., None], crc32c: Callable[[], str], overwrite: bool) -> None:
+    def _write(self, name: str, send: Callable[..., None], crc32c: Callable[[], str]) -> None:
         """send: gives the bytes to a blob; crc32c: their checksum, asked for only where there is an object."""
         from google.api_core.exceptions import PreconditionFailed
 
+        # 0 means "only where there is none", the one precondition that a first writer can give.
         generation = 0
         for _ in range(WRITERS):
             try:
@@ -182,8 +183,7 @@ class BucketStorage:
                 existing = self._bucket.get_blob(self._prefix + name, retry=self._retry)
             if existing is not None and existing.crc32c == crc32c():
                 return
-            if not overwrite:
-                raise Fault(f"{self.url}/{name} exists with other content: remove it or choose another prefix")
+            # Exactly the object that was seen may be replaced; one that came after it is refused again.
             generation = existing.generation if existing is not None else 0
         raise Fault(f"{self.url}/{name} is being written by somebody else at the same time: run one export per prefix")
 
@@ -217,7 +217,7 @@ class BucketStorage:
         if is_rate_limit(cause):
             return f"Cloud Storage takes no more requests for the moment ({cause}); run the command again later"
         if isinstance(cause, (Unauthorized, GoogleAuthError)):
-            return f"no login that Cloud Storage takes ({cause}); run `gcloud auth application-default login`"
+            return f"no login that Cloud Storage takes ({cause}); {AGAIN}"
         if cause is not error:  # patience ended, the server still fails
             return f"Cloud Storage failed: {error}; run the command again to go on"
         return f"no permission ({cause}); check it with `isamap check --bucket`"
@@ -230,7 +230,7 @@ def is_rate_limit(error: BaseException) -> bool:
         response is None or getattr(response, "status_code", 0) not in REFUSALS
     ):  # of other replies the content may be a stream
         return False
-    return classify(Refused.of(response.status_code, response.content)) is Answer.SLOWER
+    return classify(Refused.of(response.status_code, response.content)) is Reaction.SLOWER
 
 
 def _may_pass(rule: Callable[[Exception], bool]) -> Callable[[Exception], bool]:
@@ -263,6 +263,7 @@ def _unharmed(action: Callable[[], T]) -> T:
             return action()
         except (DataCorruption, BadRequest) as error:
             left -= 1
+            # A checksum that the server found wrong is a 400, as all other mistakes are; only its words tell.
             refused = isinstance(error, BadRequest) and "doesn't match calculated" not in str(error)
             if refused or not left:
                 raise

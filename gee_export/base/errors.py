@@ -13,6 +13,6 @@ class Fault(RuntimeError):
 
 def notice(text: str) -> None:
     """Prints a line to stderr while a command runs, above its progress bars; nothing under --quiet."""
-    from gee_export.base.progress_bar import ProgressBar
+    from isamap.gee_export.base.progress_bar import ProgressBar
 
     ProgressBar.write(text, file=sys.stderr)

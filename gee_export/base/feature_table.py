@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
+from pyproj import CRS
 
-from gee_export.base import vector_file
-from gee_export.base.storage import write_whole
+from isamap.gee_export.base import regions, vector_file
+from isamap.gee_export.base.storage import write_whole
 
 DENSE_M = 500.0  # an edge is followed this closely from one system into another: within 1 cm
+# The same 500 m in degrees, at the equator.
 DENSE_DEG = 0.005
 # GeoPackage says when it was written; equal features are to give equal bytes
 WRITTEN = "2000-01-01T00:00:00.000Z"
@@ -38,9 +40,7 @@ class FeatureTable:
         if crs.equals(self.crs, ignore_axis_order=True):
             return self.shapes
         step = DENSE_M / self.crs.axis_info[0].unit_conversion_factor if self.crs.is_projected else DENSE_DEG
-        change = Transformer.from_crs(self.crs, crs, always_xy=True)
-        dense = shapely.segmentize(self.shapes, step)
-        moved: np.ndarray = shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
+        moved: np.ndarray = regions.reprojected(self.shapes, self.crs, crs, step)
         return moved
 
 
@@ -71,38 +71,65 @@ def write_geopackage(path: Path, table: FeatureTable, layer: str) -> None:
     write_whole(path, geopackage(table, layer))
 
 
-def geopackage(table: FeatureTable, layer: str, metadata: Mapping[str, str] | None = None) -> bytes:
-    """The bytes of a GeoPackage of one layer; equal tables give equal bytes. metadata: of the layer, by name."""
-    import pyogrio
+def geopackage(table: FeatureTable, layer: str) -> bytes:
+    """The bytes of a GeoPackage of one layer; equal tables give equal bytes."""
+    return geopackage_of([table], layer)
 
+
+def geopackage_of(batches: Iterable[FeatureTable], layer: str, metadata: Mapping[str, str] | None = None) -> bytes:
+    """As `geopackage`, of a table that comes in batches, so that not all its shapes are in memory at once.
+
+    metadata: of the layer, by name. Equal batches give equal bytes.
+    """
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "features.gpkg"
-        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": WRITTEN})
-        try:
-            pyogrio.raw.write(
-                made,
-                geometry=shapely.to_wkb(table.shapes),
-                field_data=[np.asarray(values) for values in table.columns.values()],
-                fields=list(table.columns),
-                layer=layer,
-                driver="GPKG",
-                crs=table.crs.to_wkt(),
-                geometry_type=_geometry_type(table.shapes),
-                promote_to_multi=False,
-                layer_metadata=dict(metadata) if metadata else None,
-            )
-        finally:
-            pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+        for table in batches:
+            append_layer(made, table, layer, _geometry_type(table.shapes), metadata)
         return made.read_bytes()
 
 
+def append_layer(
+    path: Path, table: FeatureTable, layer: str, geometry_type: str, metadata: Mapping[str, str] | None = None
+) -> None:
+    """Adds a batch to a GeoPackage's layer, which the first batch makes with its metadata; errors are GDAL's."""
+    import pyogrio
+
+    is_further = path.exists()
+    with undated():
+        pyogrio.raw.write(
+            path,
+            geometry=shapely.to_wkb(table.shapes),
+            field_data=[np.asarray(values) for values in table.columns.values()],
+            fields=list(table.columns),
+            layer=layer,
+            driver="GPKG",
+            crs=table.crs.to_wkt(),
+            geometry_type=geometry_type,
+            promote_to_multi=False,
+            append=is_further,
+            layer_metadata=dict(metadata) if metadata and not is_further else None,
+        )
+
+
+@contextmanager
+def undated() -> Iterator[None]:
+    """GeoPackages written in the block say that they were written at WRITTEN."""
+    import pyogrio
+
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": WRITTEN})
+    try:
+        yield
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
+
+
 def _attributes(path: Path, layer: str) -> dict[str, np.ndarray]:
-    """Attributes of the features that have a geometry, by name."""
     import pyogrio
 
     name = vector_file.archived(path) if path.suffix.lower() == ".zip" else str(path)
     head, _, content, values = pyogrio.raw.read(name, layer=layer, force_2d=False)
     shapes = shapely.from_wkb(content)
+    # GeoPackages may hold features without a geometry, which `read_features` leaves out too.
     present = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
     return {str(field): column[present] for field, column in zip(head["fields"], values, strict=True)}
 

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import shapely
-from pyproj import CRS, Geod, Transformer
+from pyproj import CRS, Geod
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import regions, vector_file
-from gee_export.base.regions import Region
-from gee_export.base.vector_file import Features
+from isamap.gee_export.base import regions, vector_file
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.base.vector_file import Features
 
 ENDINGS = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".fgb", ".kml")
 MAX_BUFFER_M = 100_000.0  # a third of a UTM zone: beyond, metres of the zone are not metres of the ground
@@ -48,6 +49,7 @@ def read_outline(path: str | Path, buffer_m: float | None = None) -> BaseGeometr
         raise ValueError(f"geometry file {path} {error}") from error
     shapes = _repaired(shapes, f"geometry file {path}, layer {features.layer}")
     if buffer_m is not None:
+        # Feature by feature: a file may span zones, and one zone's metres are no metres in the next but one.
         shapes = np.array([_buffered(each, buffer_m) for each in shapes], dtype=object)
     return _united(shapes, f"geometry file {path}, layer {features.layer},")
 
@@ -84,19 +86,20 @@ def _system(features: Features) -> CRS:
         raise ValueError(
             f"has no coordinate system in layer {features.layer}: add one (a .prj file, or ogr2ogr -a_srs EPSG:...)"
         )
-    known = CRS.from_user_input(crs)
-    if known.is_geographic and not _may_be_degrees(features.shapes):
+    declared = CRS.from_user_input(crs)
+    if declared.is_geographic and not _may_be_degrees(features.shapes):
         west, south, east, north = shapely.total_bounds(features.shapes)
         raise ValueError(
             f"holds coordinates of {west:g} {south:g} to {east:g} {north:g} in layer {features.layer}, which are no "
             f"degrees of {crs}: GeoJSON without a crs is EPSG:4326; reproject it (ogr2ogr -s_srs EPSG:... "
             "-t_srs EPSG:4326) or give a GeoPackage that says its system"
         )
-    return known
+    return declared
 
 
 def _may_be_degrees(shapes: np.ndarray) -> bool:
     west, south, east, north = shapely.total_bounds(shapes)
+    # One turn beyond +-180: files that cross the antimeridian count on, and `zones.wrapped` turns them back.
     return bool(west >= -540 and east <= 540 and south >= -90 and north <= 90)
 
 
@@ -104,11 +107,10 @@ def _in_degrees(features: Features, crs: CRS) -> np.ndarray:
     """The geometries in EPSG:4326, as they are where they are in it."""
     if crs.to_epsg() == 4326 or crs.to_authority() == ("OGC", "CRS84"):
         return features.shapes
-    change = Transformer.from_crs(crs, 4326, always_xy=True)
     step = DENSE_M / crs.axis_info[0].unit_conversion_factor if crs.is_projected else regions.DENSE_DEG
+    # A line around the globe in steps of 500 m would be 80,000 points; thousands of such lines fill the memory.
     step = max(step, float(shapely.length(features.shapes).sum()) / MOST_NEW_POINTS)
-    dense = shapely.segmentize(features.shapes, step)
-    moved: np.ndarray = shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
+    moved: np.ndarray = regions.reprojected(features.shapes, crs, 4326, step)
     if not np.isfinite(shapely.total_bounds(moved)).all():
         raise ValueError(f"holds coordinates outside its system {features.crs} in layer {features.layer}: check both")
     return moved
@@ -132,9 +134,8 @@ def _repaired(shapes: np.ndarray, name: str) -> np.ndarray:
 
 
 def _area_km2(shape: BaseGeometry, oriented: Callable[[BaseGeometry], BaseGeometry]) -> float:
-    """Area of polygons on the ellipsoid."""
     geod = Geod(ellps="WGS84")
-    return sum(abs(geod.geometry_area_perimeter(oriented(part))[0]) for part in _polygons(shape)) / 1e6
+    return sum(abs(geod.geometry_area_perimeter(oriented(polygon))[0]) for polygon in _polygons(shape)) / 1e6
 
 
 def _as_drawn(polygon: BaseGeometry) -> BaseGeometry:
@@ -143,30 +144,31 @@ def _as_drawn(polygon: BaseGeometry) -> BaseGeometry:
 
 
 def _polygons(shape: BaseGeometry) -> list[BaseGeometry]:
-    return [part for each in _simple(shape) for part in shapely.get_parts(each) if part.geom_type == "Polygon"]
+    return [polygon for each in _simple(shape) for polygon in shapely.get_parts(each) if polygon.geom_type == "Polygon"]
 
 
 def _simple(shape: BaseGeometry) -> list[BaseGeometry]:
     """A geometry, or those that a collection holds, as they are."""
     if shape.geom_type != "GeometryCollection":
         return [shape]
-    return [each for part in shape.geoms for each in _simple(part)]
+    return [each for member in shape.geoms for each in _simple(member)]
 
 
 def _buffered(shape: BaseGeometry, buffer_m: float) -> BaseGeometry:
     """A geometry widened in metres of the UTM zone of its middle."""
     west, south, east, north = shape.bounds
+    # A single point has no width, which a box must have.
     regions.check_bbox((west - 1e-9, south - 1e-9, east + 1e-9, north + 1e-9))
     epsg = regions.utm_epsg((west + east) / 2, (south + north) / 2)
-    wide = shapely.segmentize(shapely.buffer(regions.in_metres(shape, epsg), buffer_m, quad_segs=CIRCLE), DENSE_M)
-    back = Transformer.from_crs(epsg, 4326, always_xy=True)
-    return shapely.transform(wide, lambda points: np.column_stack(back.transform(*points.T)))
+    wide = shapely.buffer(regions.in_metres(shape, epsg), buffer_m, quad_segs=CIRCLE)
+    return regions.reprojected(wide, epsg, 4326, DENSE_M)
 
 
 def _united(shapes: np.ndarray, name: str) -> BaseGeometry:
     """One outline of all polygons; ValueError where there is none."""
-    parts = [part for shape in shapes for part in _simple(shape)]
-    outline = shapely.union_all([part for part in parts if part.geom_type in ("Polygon", "MultiPolygon")])
+    parts = [geometry for shape in shapes for geometry in _simple(shape)]
+    outline = shapely.union_all([geometry for geometry in parts if geometry.geom_type in ("Polygon", "MultiPolygon")])
+    others = Counter(geometry.geom_type for geometry in parts if geometry.geom_type not in ("Polygon", "MultiPolygon"))
     if outline.is_empty:
         raise ValueError(
             f"{name} holds no polygon but {parts[0].geom_type}s: give polygons, or make areas of points and lines with "
@@ -174,4 +176,12 @@ def _united(shapes: np.ndarray, name: str) -> BaseGeometry:
         )
     if math.isclose(outline.area, 0):
         raise ValueError(f"{name} holds polygons without area: draw them again")
+    if others:
+        counts = " and ".join(
+            f"{count} {geometry_type}{'s' * (count > 1)}" for geometry_type, count in sorted(others.items())
+        )
+        print(
+            f"note: {name} holds {counts} beside polygons: left out, as they have no area (--buffer METRES makes some)",
+            file=sys.stderr,
+        )
     return outline

@@ -11,10 +11,10 @@ from odc.geo.crs import CRS
 from odc.geo.geobox import GeoBox
 from pyproj import Geod, Transformer
 
-from gee_export.base.regions import STEP_M, Region
+from isamap.gee_export.base.regions import STEP_M, Region
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Window:
     """Whole pixels of a grid: rows [row, row + height) and columns [col, col + width), counted from its origin."""
 
@@ -75,19 +75,18 @@ class Raster:
             raise ValueError(f"raster of bands {self.bands}: valid is {self.valid_BHW.dtype}, expected bool")
 
 
-def grid_of(region: Region, step_m: float = STEP_M) -> GeoBox:
-    """The region's pixels: its UTM zone, its own bounds, square pixels of step_m metres, north up."""
+def grid_of(region: Region) -> GeoBox:
+    """The region's pixels: its UTM zone, its own bounds, square pixels of 10 m, north up."""
     left, bottom, right, top = region.bounds_m
-    shape = (round((top - bottom) / step_m), round((right - left) / step_m))
-    return GeoBox(shape, Affine(step_m, 0, left, 0, -step_m, top), f"EPSG:{region.epsg}")
+    shape = (round((top - bottom) / STEP_M), round((right - left) / STEP_M))
+    return GeoBox(shape, Affine(STEP_M, 0, left, 0, -STEP_M, top), f"EPSG:{region.epsg}")
 
 
-def lattice_window(region: Region, step_m: float = STEP_M) -> Window:
+def lattice_window(region: Region) -> Window:
     """The region's pixels as rows and columns counted from its lattice origin (the numbers in patch ids)."""
     left, _, _, top = region.bounds_m
     x0, y0 = region.origin_m
-    height, width = grid_of(region, step_m).shape
-    return Window(round((y0 - top) / step_m), round((left - x0) / step_m), height, width)
+    return Window(round((y0 - top) / STEP_M), round((left - x0) / STEP_M), *grid_of(region).shape)
 
 
 def crop(grid: GeoBox, window: Window) -> GeoBox:

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gee_export.base import rasters
+from isamap.gee_export.base import rasters
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -86,6 +86,7 @@ def _parsed(path: Path) -> xml.Element:
     content = path.read_bytes()
     if len(content) > LARGEST_BYTES:
         raise ValueError(f"VRT {path} has {len(content):,} bytes; at most {LARGEST_BYTES:,} are read: split it")
+    # Entities can swell a few bytes to gigabytes ("billion laughs").
     if b"<!" in content.replace(b"<!--", b"").replace(b"<![CDATA[", b""):
         raise ValueError(f"VRT {path} declares XML entities, which are not read: build it with gdalbuildvrt")
     try:
@@ -133,6 +134,7 @@ def _rebuilt(element: xml.Element, path: Path) -> xml.Element:
     new.text = element.text
     if element.tag == "SourceFilename":
         new.text = str(_source(element, path))
+        # The rebuilt document has no place of its own that a path could be relative to.
         new.set("relativeToVRT", "0")
     new.extend([_rebuilt(child, path) for child in element if not _is_ignored(child)])
     return new

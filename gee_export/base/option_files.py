@@ -7,11 +7,9 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from gee_export.base.options import OptionField, changed_options, checked_options, from_options
-
-Record = TypeVar("Record")
+from isamap.gee_export.base.options import OptionField, changed_options, checked_options
 
 VERSION = 1
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
@@ -23,14 +21,6 @@ def to_toml(record: Any, *, without: Collection[str] = ()) -> str:
     without: options to leave out. Equal records give equal text. ValueError for values that TOML cannot hold.
     """
     return encode({name: value for name, value in changed_options(record).items() if name not in without})
-
-
-def from_toml(record: type[Record], text: str, where: str = "options") -> Record:
-    """The record of `to_toml`'s text, or of one that a user wrote; ValueError names `where` and the option."""
-    try:
-        return from_options(record, decode(record, text, where))
-    except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith(where) else f"{where}: {error}") from error
 
 
 def read(record: type, path: str | Path) -> dict[str, Any]:
@@ -48,6 +38,7 @@ def decode(record: type, text: str, where: str) -> dict[str, Any]:
     """As `read`, from the text of a file."""
     try:
         document = tomllib.loads(text)
+    # A file of a thousand open brackets ends the parser by its depth.
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ValueError(f"{where} is no TOML file: {error}") from error
     version = document.pop("version", VERSION)

@@ -51,13 +51,13 @@ def plain_type(kind: Any) -> Any:
 
 def _first_fit(value: Any, kinds: Iterable[Any]) -> Any:
     expected = []
-    for kind in kinds:
-        if kind is type(None):
+    for member_type in kinds:
+        if member_type is type(None):
             if value is None:
                 return None
             continue
         try:
-            return checked(value, kind)
+            return checked(value, member_type)
         except ValueError as error:
             expected.append(str(error))
     raise ValueError(" or ".join(dict.fromkeys(expected)))
@@ -75,7 +75,7 @@ def _several(value: Any, kinds: tuple[Any, ...]) -> tuple[Any, ...]:
     if len(members) != len(kinds):
         raise ValueError(words)
     try:
-        return tuple(checked(member, kind) for member, kind in zip(members, kinds, strict=True))
+        return tuple(checked(member, member_type) for member, member_type in zip(members, kinds, strict=True))
     except ValueError as error:
         raise ValueError(words) from error
 
@@ -87,6 +87,7 @@ def _boolean(value: Any) -> bool:
 
 
 def _whole(value: Any) -> int:
+    # Booleans are whole numbers to Python, and True would be taken for 1.
     if isinstance(value, bool | np.bool_) or not isinstance(value, Integral):
         raise ValueError(WORDS[int])
     return int(value)

@@ -22,8 +22,8 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
-from gee_export.base import suggest
-from gee_export.base.option_values import checked, is_several
+from isamap.gee_export.base import suggest
+from isamap.gee_export.base.option_values import checked, is_several
 
 Record = TypeVar("Record")
 
@@ -33,9 +33,9 @@ class Option:
     """What a field says of itself as an option.
 
     help: a line of words. metavar: the form of its value, such as `W S E N`. choices: the words that it takes. group:
-    the panel of help that it stands in. flag: its spelling on the command line, `--its-name` unless given. name: its
-    name, the field's unless given. positional: given without a flag. local: about this machine or run only, so left out
-    of files that go along with results.
+    the panel of help that it stands in, GROUP of its record unless given. flag: its spelling on the command line,
+    `--its-name` unless given. name: its name, the field's unless given. positional: given without a flag. local: about
+    this machine or run only, so left out of files that go along with results.
     """
 
     help: str
@@ -67,7 +67,12 @@ class OptionField:
     @property
     def flag(self) -> str:
         """Its spelling on the command line."""
-        return self.option.flag or f"--{self.name.replace('_', '-')}"
+        return self.option.flag or f"--{self.name.rstrip('_').replace('_', '-')}"
+
+    @property
+    def group(self) -> str:
+        """The panel of help that it stands in: its own, or its record's."""
+        return self.option.group or getattr(self.record, "GROUP", "")
 
 
 Spelling = Callable[[OptionField, Any], str]
@@ -88,11 +93,11 @@ def as_flag(option: OptionField, value: Any) -> str:
 def options_of(record: type) -> tuple[OptionField, ...]:
     """Every option of a record and of the records in it, in order; TypeError where two have one name."""
     options: list[OptionField] = []
-    for attribute, kind, default, option in _members(record):
+    for attribute, hint, default, option in _members(record):
         if option is None:
-            options += options_of(kind)
+            options += options_of(hint)
         else:
-            options.append(OptionField(option.name or attribute, kind, default, option, record, attribute))
+            options.append(OptionField(option.name or attribute, hint, default, option, record, attribute))
     names = [option.name for option in options]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise TypeError(f"{record.__name__} has two options {', '.join(twice)}: names are flat, so give each its own")
@@ -155,10 +160,10 @@ def takes_options(record: type, annotation: Callable[[OptionField], Any] | None 
     return decorate
 
 
-def nearest(name: str, names: Iterable[str], remedy: str = "") -> str:
-    """`did you mean SIZE?` with the name that is most like it; the remedy, or all names, where none is."""
+def nearest(name: str, names: Iterable[str]) -> str:
+    """`did you mean SIZE?` with the name that is most like it; all names, where none is."""
     names = list(names)
-    return suggest.suggest(name, names) or remedy or f"expected one of {', '.join(names)}"
+    return suggest.suggest(name, names) or f"expected one of {', '.join(names)}"
 
 
 def _signature(function: Any) -> inspect.Signature:
@@ -173,18 +178,18 @@ def _members(record: type) -> list[tuple[str, Any, Any, Option | None]]:
     """Fields that are options, or (Option None) records with options: attribute, type, default, Option."""
     hints, members = get_type_hints(record, include_extras=True), []
     for member in fields(record):
-        kind, option = _unannotated(hints[member.name])
-        if option is not None or (isinstance(kind, type) and is_dataclass(kind)):
+        plain, option = _unannotated(hints[member.name])
+        if option is not None or (isinstance(plain, type) and is_dataclass(plain)):
             factory = member.default_factory
-            members.append((member.name, kind, member.default if factory is MISSING else factory(), option))
+            members.append((member.name, plain, member.default if factory is MISSING else factory(), option))
     return members
 
 
 def _unannotated(hint: Any) -> tuple[Any, Option | None]:
     if get_origin(hint) is not Annotated:
         return hint, None
-    kind, *notes = get_args(hint)
-    return kind, next((note for note in notes if isinstance(note, Option)), None)
+    plain, *notes = get_args(hint)
+    return plain, next((note for note in notes if isinstance(note, Option)), None)
 
 
 def _value(option: OptionField, value: Any, spelled: Spelling) -> Any:
@@ -204,10 +209,10 @@ def _value(option: OptionField, value: Any, spelled: Spelling) -> Any:
 
 def _built(record: type[Record], values: Mapping[str, Any]) -> Record:
     members: dict[str, Any] = {}
-    for attribute, kind, default, option in _members(record):
+    for attribute, hint, default, option in _members(record):
         name = (option and option.name) or attribute
         if option is None:
-            members[attribute] = _built(kind, values)
+            members[attribute] = _built(hint, values)
         elif name in values:
             members[attribute] = values[name]
         elif default is MISSING:
@@ -226,6 +231,8 @@ def _unknown(name: str, options: Iterable[OptionField]) -> str:
 
 
 def _parameter(option: OptionField, hint: Any) -> inspect.Parameter:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if option.option.positional else inspect.Parameter.KEYWORD_ONLY
+    parameter_kind = (
+        inspect.Parameter.POSITIONAL_OR_KEYWORD if option.option.positional else inspect.Parameter.KEYWORD_ONLY
+    )
     default = inspect.Parameter.empty if option.default is MISSING else option.default
-    return inspect.Parameter(option.name, kind, default=default, annotation=hint)
+    return inspect.Parameter(option.name, parameter_kind, default=default, annotation=hint)

@@ -62,6 +62,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     waiting, seen = [error], set()
     while waiting:
         link = waiting.pop(0)
+        # Causes may point in a circle: an exception that is raised again is its own context.
         if id(link) in seen:
             continue
         seen.add(id(link))

@@ -6,8 +6,8 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import regions
-from gee_export.base.regions import Region
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.regions import Region
 
 
 def in_metres(region: Region) -> BaseGeometry | None:

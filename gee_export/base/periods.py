@@ -120,11 +120,14 @@ class Month:
         """The month of a text such as `2019-06`; ValueError quotes any other text."""
         try:
             year, month = text.split("-")
-            return cls(int(year), int(month))
+            named = cls(int(year), int(month))
         except ValueError as error:
             raise ValueError(
                 f"month {text!r}: expected YYYY-MM with a month of 1 to 12, for example 2019-06"
             ) from error
+        if named.year < 100:
+            raise ValueError(f"month {text!r} has a year of two digits: did you mean {2000 + named.year}-{month}?")
+        return named
 
     @property
     def period(self) -> Period:

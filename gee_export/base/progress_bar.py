@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from tqdm import tqdm
 
-from gee_export.base import quiet
+from isamap.gee_export.base import quiet
 
+# A log of hours stays readable, and silence of more than a minute looks like a hang.
 LINE_EVERY_S = 60.0
 
 
@@ -19,6 +21,7 @@ class ProgressBar(tqdm):
     """
 
     disable: bool
+    beside: ClassVar[Callable[[], str] | None] = None  # what a bar says at its end, such as the bytes fetched
 
     def __init__(self, *arguments: Any, disable: bool | None = False, **options: Any) -> None:
         self.prints_lines = not (sys.stderr.isatty() or "ipykernel" in sys.modules)
@@ -26,6 +29,13 @@ class ProgressBar(tqdm):
             options |= {"mininterval": LINE_EVERY_S, "maxinterval": LINE_EVERY_S, "miniters": 1, "delay": LINE_EVERY_S}
             options |= {"ascii": True, "ncols": 100, "leave": False}
         super().__init__(*arguments, disable=bool(disable) or quiet.is_quiet(), **options)
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """As tqdm's, with what stands beside."""
+        if ProgressBar.beside is not None:
+            self.set_postfix_str(ProgressBar.beside(), refresh=False)
+        shown: bool | None = super().update(n)
+        return shown
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         if not self.prints_lines:

@@ -22,6 +22,7 @@ HEADS = {  # a driver's name in GDAL -> the first bytes of its files
     "JP2OpenJPEG": (b"\0\0\0\x0cjP  ", b"\xffO\xffQ"),
     "HFA": (b"EHFA_HEADER_TAG",),
 }
+# More than any driver's first bytes.
 HEAD_BYTES = 1024
 GEOTIFF = ("GTiff",)
 # Nothing beside the file is looked for, and no address is ever asked (no file has this name).
@@ -43,6 +44,12 @@ def open_raster(path: str | Path) -> DatasetReader:
     if path.with_name(f"{path.name}.msk").exists():
         raise ValueError(f"{path} has a mask file beside it, which is not read: put the mask into the GeoTIFF")
     return checked(opened(path, GEOTIFF, ALONE), path, path.stat().st_size)
+
+
+def open_overview(path: str | Path, level: int) -> DatasetReader:
+    """An overview of a GeoTIFF as a file of its own, 0 the finest; errors as `open_raster`."""
+    path = Path(path)
+    return checked(opened(path, GEOTIFF, ALONE, overview_level=level), path, path.stat().st_size)
 
 
 def open_picture(path: str | Path) -> DatasetReader:
@@ -78,22 +85,27 @@ def checked(file: DatasetReader, name: object, stored_bytes: int) -> DatasetRead
         _check_values(file, name, stored_bytes)
         _check_blocks(file, name)
     except BaseException:
+        # Closed by hand: rasterio keeps a refused file open until garbage is collected.
         file.close()
         raise
     return file
 
 
-def opened(path: Path, drivers: Sequence[str], options: dict[str, str]) -> DatasetReader:
-    """The file by the one of the drivers whose first bytes it has; not checked yet: give it to `checked`."""
+def opened(path: Path, drivers: Sequence[str], options: dict[str, str], **how: int) -> DatasetReader:
+    """The file by the one of the drivers whose first bytes it has; not checked yet: give it to `checked`.
+
+    how: options of the driver.
+    """
     import rasterio
 
+    # GDAL takes /vsicurl/ and its kin for addresses, also where a path was meant.
     absolute_path = path.absolute()
     if absolute_path.parts[1:2] and absolute_path.parts[1].lower().startswith("vsi"):
         raise ValueError(
             f"{path} is an address that GDAL would follow, no file: give a path outside /{absolute_path.parts[1]}"
         )
     with rasterio.Env(**options):
-        return rasterio.open(absolute_path, driver=driver_of(path, drivers) or drivers[0])
+        return rasterio.open(absolute_path, driver=driver_of(path, drivers) or drivers[0], **how)
 
 
 def driver_of(path: Path, drivers: Sequence[str]) -> str | None:

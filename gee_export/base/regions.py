@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -15,12 +16,13 @@ from pyproj import Transformer
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base.periods import Month as Month  # for who imports place and time together
-from gee_export.base.periods import Period as Period
-from gee_export.base.suggest import suggest
+from isamap.gee_export.base.periods import Month as Month  # for who imports place and time together
+from isamap.gee_export.base.periods import Period as Period
+from isamap.gee_export.base.suggest import suggest
 
 BoundsWSEN = tuple[float, float, float, float]
 
+# Sentinel-2's own step: its 10-m bands lie on multiples of it in each zone, so that pixels are not resampled.
 STEP_M = 10
 MAX_REGION_KM2 = 2_500_000  # holds what one UTM zone has of China; a larger grid has no use
 MAX_ZONE_OFFSET_DEG = 9.0  # transverse Mercator stays within a few metres per kilometre this far from its meridian
@@ -60,8 +62,7 @@ class Region:
     @property
     def bounds_wsen(self) -> BoundsWSEN:
         """Longitude and latitude limits (EPSG:4326) of the rectangle."""
-        transformer = Transformer.from_crs(self.epsg, 4326, always_xy=True)
-        return transformer.transform_bounds(*self.bounds_m, densify_pts=21)
+        return bounds_in(self.bounds_m, self.epsg, 4326)
 
     def part(self, bbox_wsen: BoundsWSEN) -> Region:
         """The pixels of this region's lattice that cover the box; ValueError where the box leaves the region."""
@@ -198,6 +199,7 @@ def check_degrees(bbox_wsen: BoundsWSEN) -> None:
 
 def utm_epsg(lon_deg: float, lat_deg: float) -> int:
     """EPSG code of the UTM zone of a point (WGS84; no Norway and Svalbard exceptions, as on Sentinel-2's lattice)."""
+    # 180 degrees itself would be zone 61.
     zone = min(int((lon_deg + 180) // 6) + 1, 60)
     return (32600 if lat_deg >= 0 else 32700) + zone
 
@@ -211,15 +213,29 @@ def bounds_in_zone(bbox_wsen: BoundsWSEN, epsg: int) -> BoundsWSEN:
             f"bbox {words(bbox_wsen)} reaches more than {2 * MAX_ZONE_OFFSET_DEG:g} degrees from the central meridian "
             f"{meridian} of EPSG:{epsg}: leave --region out, then the box has a zone of its own"
         )
-    transformer = Transformer.from_crs(4326, epsg, always_xy=True)
-    return transformer.transform_bounds(*bbox_wsen, densify_pts=21)
+    return bounds_in(bbox_wsen, 4326, epsg)
 
 
 def in_metres(outline: BaseGeometry, epsg: int | str) -> BaseGeometry:
     """A geometry of EPSG:4326 in metres of a zone; its lines stay straight in degrees, as GeoJSON draws them."""
-    transformer = Transformer.from_crs(4326, epsg, always_xy=True)
-    dense = shapely.segmentize(outline, DENSE_DEG)
-    return shapely.transform(dense, lambda points: np.column_stack(transformer.transform(*points.T)))
+    return reprojected(outline, 4326, epsg, DENSE_DEG)
+
+
+def bounds_in(bounds: Sequence[float], source: Any, target: Any) -> BoundsWSEN:
+    """A box (left, bottom, right, top) that covers another system's one, whose edges bend on the way."""
+    left, bottom, right, top = bounds
+    change = Transformer.from_crs(source, target, always_xy=True)
+    return change.transform_bounds(left, bottom, right, top, densify_pts=21)
+
+
+def reprojected(shapes: Any, source: Any, target: Any, step: float | None = None) -> Any:
+    """A geometry or an array of them in another system; its lines stay straight in the first one.
+
+    step: lines get a point that often, in units of the first system; without it only their own points move.
+    """
+    change = Transformer.from_crs(source, target, always_xy=True)
+    dense = shapes if step is None else shapely.segmentize(shapes, step)
+    return shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
 
 
 @cache

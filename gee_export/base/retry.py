@@ -12,15 +12,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault
 
 # The server gives up on interactive requests after 5 minutes (docs/reference/earth-engine.md, "Request limits")
 DEADLINE_S = 330.0
+# A TCP handshake repeats after 1, 3, 7 and 15 s: 30 allow for four lost packets.
 CONNECT_S = 30.0
 T = TypeVar("T")
 
 
-class Answer(Enum):
+class Reaction(Enum):
     """How a refusal is met."""
 
     SLOWER = "too many requests: wait and send fewer at a time"
@@ -48,6 +49,10 @@ REMEDIES = {
 }
 
 
+# guides/usage: daily_eecu_usage_time is a limit that a project's owner sets
+DAILY = "where the project's daily limit of EECU is spent (`isamap check` shows it) it is free again the next day"
+
+
 class Refused(Exception):
     """The server's answer where it is no pixels: HTTP status, its words, its reasons, the wait it asks for.
 
@@ -68,6 +73,7 @@ class Refused(Exception):
         """The error of a reply; a body that is not Google's JSON is quoted as it is."""
         error = _error(body)
         message = str(error.get("message") or body[:200].decode("utf-8", "replace").strip() or "no reason given")
+        # Retry-After may also be a date: the client's own growing waits are used then, as clocks may differ.
         seconds = float(retry_after) if retry_after.isdecimal() else 0.0
         return cls(status, message, _reasons(error), seconds)
 
@@ -84,6 +90,7 @@ class Patience:
 
     def seconds(self, attempt: int) -> float:
         """How long to wait after the attempt of this number (from 0)."""
+        # The exponent is bounded, as 2^1024 is no float.
         return self.uniform(0.0, min(self.cap_s, self.base_s * 2 ** min(attempt, 30)))
 
     def wait(self, attempt: int) -> None:
@@ -91,19 +98,20 @@ class Patience:
         self.sleep(self.seconds(attempt))
 
 
-def classify(error: BaseException) -> Answer:
+def classify(error: BaseException) -> Reaction:
     """How to meet an answer of the server, an error of the `ee` client, or one of the connection."""
+    # Before the words: a broken line's message may quote anything.
     if isinstance(error, (TimeoutError, ConnectionError)):
-        return Answer.AGAIN
+        return Reaction.AGAIN
     refused = refusal(error)
     text = str(error).lower()
     if any(words in text for words in TOO_MUCH):
-        return Answer.SMALLER
+        return Reaction.SMALLER
     if refused is None:  # an EEException that carries nothing but its text
-        return Answer.SLOWER if any(words in text for words in TOO_MANY) else Answer.NEVER
+        return Reaction.SLOWER if any(words in text for words in TOO_MANY) else Reaction.NEVER
     if refused.status == 429 or (refused.status == 403 and any(r in QUOTA_REASONS for r in refused.reasons)):
-        return Answer.SLOWER
-    return Answer.AGAIN if refused.status >= 500 or refused.status == 408 else Answer.NEVER
+        return Reaction.SLOWER
+    return Reaction.AGAIN if refused.status >= 500 or refused.status == 408 else Reaction.NEVER
 
 
 def refusal(error: BaseException) -> Refused | None:
@@ -131,7 +139,7 @@ def persist(action: Callable[[], T], patience: Patience) -> T:
         try:
             return action()
         except Exception as error:
-            if classify(error) in (Answer.NEVER, Answer.SMALLER):
+            if classify(error) in (Reaction.NEVER, Reaction.SMALLER):
                 raise
             last = error
         if attempt + 1 < patience.attempts:
@@ -142,8 +150,9 @@ def persist(action: Callable[[], T], patience: Patience) -> T:
 def exhausted(attempts: int, last: BaseException) -> Fault:
     """The Fault that is raised when patience ends."""
     words = str(last) or type(last).__name__
+    daily = f"{DAILY}; " if "quota exceeded" in words.lower() else ""
     return Fault(
-        f"Earth Engine still refuses after {attempts} attempts: {words}; "
+        f"Earth Engine still refuses after {attempts} attempts: {words}; {daily}"
         "what was fetched is kept, run the same command again later"
     )
 

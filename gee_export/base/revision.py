@@ -19,6 +19,7 @@ def revision() -> str:
             top, commit = _git(root, "rev-parse", "--show-toplevel", "--short=12", "HEAD").splitlines()
             if Path(top).resolve() == root:
                 return commit
+        # Without git, or with an empty repository, the installed version says enough.
         except (OSError, ValueError, subprocess.SubprocessError):
             pass
     try:

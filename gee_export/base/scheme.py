@@ -54,18 +54,9 @@ SCHEMES: dict[str, Scheme] = {
 
 CLASSES, SEVEN = SCHEMES["isa"].names, SCHEMES["landcover3m"].names
 
-# Names of the release before; they go on working for one version.
-FORMER = {"s003": "landcover3m"}
-
-
-def scheme_name(name: str) -> str:
-    """Today's name of a scheme that may carry its former one."""
-    return FORMER.get(name, name)
-
 
 def scheme_of(name: str) -> Scheme:
-    """A scheme by its name of today or of before; ValueError for unknown ones."""
-    name = scheme_name(name)
+    """A scheme by its name; ValueError for unknown ones."""
     if name not in SCHEMES:
         raise ValueError(f"--scheme {name!r}: expected one of {', '.join(SCHEMES)}")
     return SCHEMES[name]

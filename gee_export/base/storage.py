@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
-from gee_export.base.atomic import crc32c, disk_fault, settle, sync, write_loose, write_whole
-from gee_export.base.cloud_storage import BucketStorage, is_hidden
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.atomic import crc32c, disk_fault, settle, sync, write_loose, write_whole
+from isamap.gee_export.base.cloud_storage import BucketStorage, is_hidden
+from isamap.gee_export.base.errors import Fault
 
 __all__ = [
     "BUCKET_NAME",
@@ -40,8 +40,8 @@ class Storage(Protocol):
         """The object's bytes; Fault where it is missing or cannot be read."""
         ...
 
-    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
-        """Stores the bytes; without `overwrite`, an object of other content is kept and a Fault raised."""
+    def write(self, name: str, data: bytes) -> None:
+        """Stores the bytes; an object of that name is replaced."""
         ...
 
     def write_loose(self, name: str, data: bytes) -> None:
@@ -54,8 +54,11 @@ class Storage(Protocol):
 
     def exists(self, name: str) -> bool: ...
 
-    def list(self, prefix: str = "") -> list[str]:
-        """Relative names that begin with `prefix`, sorted; the run's own folder is left out."""
+    def list(self, prefix: str = "", *, deep: bool = True) -> list[str]:
+        """Relative names that begin with `prefix`, sorted; the run's own folder is left out.
+
+        deep: also those in folders below the one that `prefix` lies in.
+        """
         ...
 
     def delete(self, name: str) -> None:
@@ -123,13 +126,8 @@ class FolderStorage:
         except OSError as error:
             raise Fault(f"{self.path(name)} cannot be read: {error.strerror}") from error
 
-    def write(self, name: str, data: bytes, *, overwrite: bool = True) -> None:
-        path = self.path(name)
-        if not overwrite and path.exists():
-            if path.read_bytes() != data:
-                raise Fault(f"{path} exists with other content: remove it or choose another folder")
-            return
-        write_whole(path, data)
+    def write(self, name: str, data: bytes) -> None:
+        write_whole(self.path(name), data)
 
     def exists(self, name: str) -> bool:
         return self.path(name).is_file()
@@ -140,8 +138,9 @@ class FolderStorage:
     def settle(self, names: Iterable[str]) -> None:
         settle(self.path(name) for name in names)
 
-    def list(self, prefix: str = "") -> list[str]:
-        paths = (path for path in self.root.rglob("*") if path.is_file())
+    def list(self, prefix: str = "", *, deep: bool = True) -> list[str]:
+        folder = self.path(prefix.rpartition("/")[0])
+        paths = (path for path in (folder.rglob("*") if deep else folder.glob("*")) if path.is_file())
         names = (path.relative_to(self.root).as_posix() for path in paths)
         return sorted(n for n in names if n.startswith(prefix) and not is_hidden(n))
 
@@ -176,13 +175,12 @@ def _emulator_client(address: str) -> Any:
 
 
 def _default_client() -> Any:
-    from google.auth.exceptions import DefaultCredentialsError
     from google.cloud import storage
 
-    try:
-        address = os.environ.get("STORAGE_EMULATOR_HOST")
-        return _emulator_client(address) if address else storage.Client()
-    except DefaultCredentialsError as error:
-        raise Fault(
-            "no Google credentials found for gs:// addresses: run `gcloud auth application-default login`"
-        ) from error
+    from isamap.gee_export.base.login import stored_credentials
+
+    if address := os.environ.get("STORAGE_EMULATOR_HOST"):
+        return _emulator_client(address)
+    credentials = stored_credentials()
+    # a project is only needed to make and list buckets
+    return storage.Client(project=getattr(credentials, "quota_project_id", None) or "unnamed", credentials=credentials)

@@ -1,51 +1,36 @@
-"""A word every minute while a server says nothing, so that nobody takes a slow or dead line for a crash."""
+"""A word to the user while nothing is heard for long, so that nobody takes a slow or dead line for a crash."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import TracebackType
 
-from gee_export.base.errors import notice
+from isamap.gee_export.base.errors import notice
 
-EVERY_S = 60.0
-
-
-def silence(server: str, silent_s: float, limit_s: float) -> str:
-    """The sentence: which server is waited for, since when, and when the wait ends."""
-    return f"waiting for {server}: no answer for {silent_s:.0f} s (a request is given up after {limit_s:.0f} s)"
-
-
-@contextmanager
-def watched(server: str, limit_s: float, *, say: Callable[[str], None] = notice) -> Iterator[None]:
-    """Says every minute of the block that the server has not answered; for requests that block their thread."""
-    over, begun_s = threading.Event(), time.monotonic()
-
-    def watch() -> None:
-        while not over.wait(EVERY_S):
-            say(silence(server, time.monotonic() - begun_s, limit_s))
-
-    threading.Thread(target=watch, name="vigil", daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
+EVERY_S = 60.0  # of the silence of a server
 
 
 class Vigil:
-    """Watches many requests of one event loop for silence, which ends as soon as any connection answers."""
+    """Watches in a thread of its own, from `with` to its end; `heard` ends a silence.
 
-    def __init__(self, server: str, limit_s: float, say: Callable[[str], None] = notice) -> None:
-        self._server, self._limit_s, self._say = server, limit_s, say
-        self._waiting = 0
+    words: the sentence, of the seconds of silence. every_s: seconds of silence before each sentence. always: silence
+    counts all the time, not only within `request`.
+    """
+
+    def __init__(
+        self, words: Callable[[float], str], every_s: float, say: Callable[[str], None] = notice, *, always: bool = True
+    ) -> None:
+        self._words, self._every_s, self._say = words, every_s, say
+        self._waiting = int(always)
         self._heard_s = time.monotonic()
+        self._over = threading.Event()
 
-    @property
-    def silent_s(self) -> float:
-        """Seconds since the server last answered, or since the first request after a pause; 0 without requests."""
-        return time.monotonic() - self._heard_s if self._waiting else 0.0
+    def heard(self) -> None:
+        """Notes that something came."""
+        self._heard_s = time.monotonic()
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -58,17 +43,33 @@ class Vigil:
         finally:
             self._waiting -= 1
 
-    def heard(self) -> None:
-        """Notes that the server answered."""
-        self._heard_s = time.monotonic()
+    def __enter__(self) -> Vigil:
+        self.heard()
+        threading.Thread(target=self._watch, name="vigil", daemon=True).start()
+        return self
 
-    async def watch(self) -> None:
-        """Runs beside the requests until it is cancelled."""
-        notice_s = self._heard_s
-        while True:
-            await asyncio.sleep(max(0.01, max(notice_s, self._heard_s) + EVERY_S - time.monotonic()))
-            if self.silent_s >= EVERY_S:
-                self._say(silence(self._server, self.silent_s, self._limit_s))
-                notice_s = time.monotonic()
-            elif not self._waiting:
+    def __exit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        due_s = self._heard_s + self._every_s
+        while not self._over.wait(max(0.01, due_s - time.monotonic())):
+            now_s = time.monotonic()
+            if not self._waiting:
                 self.heard()
+            if now_s >= max(due_s, self._heard_s + self._every_s):
+                self._say(self._words(now_s - self._heard_s))
+                due_s = now_s + self._every_s
+            else:
+                due_s = max(due_s, self._heard_s + self._every_s)
+
+
+def watched(server: str, limit_s: float, *, always: bool = True) -> Vigil:
+    """Says every minute that a server has not answered, and when the wait ends."""
+
+    def words(silent_s: float) -> str:
+        return f"waiting for {server}: no answer for {silent_s:.0f} s (a request is given up after {limit_s:.0f} s)"
+
+    return Vigil(words, EVERY_S, always=always)

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from gee_export.base.grid import Window
+from isamap.gee_export.base.grid import Window
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +71,7 @@ class Windows(Sequence[Window]):
 
     def numbers_of(self, windows: Windows) -> np.ndarray:
         """Where other windows, all of them among these, stand in these; these are in row order."""
+        # One whole number a window, row before column, so that a binary search finds it.
         first, across = int(self.col.min()), int(self.col.max() - self.col.min()) + 1
         keys = self.row * across + self.col - first
         numbers: np.ndarray = np.searchsorted(keys, windows.row * across + windows.col - first)

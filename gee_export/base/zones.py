@@ -13,10 +13,12 @@ import shapely
 import shapely.affinity
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import regions
-from gee_export.base.regions import BoundsWSEN, Region
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.regions import BoundsWSEN, Region
 
+# Of UTM.
 ZONE_DEG = 6
+# A zone reaches so far over its edge: scale and angle still fit, and a city stays on one grid.
 REACH_DEG = 1.0
 _PAD_M = 0.01  # lines of a part's part are drawn by other points: they may lie so far outside
 
@@ -51,14 +53,15 @@ def of_outline(outline: BaseGeometry, *, name: str) -> tuple[Region, ...]:
 
 def within(parts: tuple[Region, ...], ground: BaseGeometry) -> tuple[Region, ...]:
     """The parts of a divided region that hold some ground, limited to it; ValueError where it leaves the region."""
-    limits = shapely.union_all([part.outline for part in parts])
+    limits = shapely.union_all([zone.outline for zone in parts])
+    # 1e-9 degrees are 0.1 mm: cuts at a meridian round.
     if not limits.buffer(1e-9).covers(ground):
         raise ValueError(
             f"the place of {regions.words(ground.bounds)} reaches outside region {_stem(parts)!r}, which spans "
             f"{regions.words(limits.bounds)} (W S E N): choose one inside it or leave --region out"
         )
-    clips = [(part, _polygonal(shapely.intersection(part.outline, ground))) for part in parts]
-    return tuple(part.outlined(clip) for part, clip in clips if not clip.is_empty)
+    clips = [(zone, _polygonal(shapely.intersection(zone.outline, ground))) for zone in parts]
+    return tuple(zone.outlined(clip) for zone, clip in clips if not clip.is_empty)
 
 
 def wrapped(outline: BaseGeometry) -> BaseGeometry:
@@ -84,15 +87,15 @@ def _divided(ground: BaseGeometry, name: str) -> tuple[Region, ...]:
     if len(spans) == 1:
         return ()
     middle = (ground.bounds[1] + ground.bounds[3]) / 2
-    found = []
+    zones = []
     for zone, west, east in spans:
         clip = _polygonal(shapely.intersection(ground, shapely.box(west, -90, east, 90)))
         if not clip.is_empty:
             epsg = regions.utm_epsg(zone * ZONE_DEG - 183, middle)
             left, bottom, right, top = regions.in_metres(clip, epsg).bounds
             padded = (left - _PAD_M, bottom - _PAD_M, right + _PAD_M, top + _PAD_M)
-            found.append(regions.on_lattice(f"{name}-{zone_name(epsg)}", epsg, padded, clip))
-    return tuple(found)
+            zones.append(regions.on_lattice(f"{name}-{zone_name(epsg)}", epsg, padded, clip))
+    return tuple(zones)
 
 
 def zone_name(epsg: int) -> str:
@@ -122,7 +125,7 @@ def _polygonal(shape: BaseGeometry) -> BaseGeometry:
     """The polygons of an intersection, without the points and lines where two only touch."""
     if shape.geom_type in ("Polygon", "MultiPolygon"):
         return shape
-    parts = [part for part in shapely.get_parts(shape) if part.geom_type in ("Polygon", "MultiPolygon")]
+    parts = [polygon for polygon in shapely.get_parts(shape) if polygon.geom_type in ("Polygon", "MultiPolygon")]
     return shapely.union_all(parts)
 
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.card.finding import FAIL, PASS, WARN, Finding
-from gee_export.card.survey import Survey
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.index import SPLITS
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.card.finding import FAIL, PASS, WARN, Finding
+from isamap.gee_export.card.survey import CardSurvey
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.index import SPLITS
+from isamap.gee_export.datasets.manifest import Grid
 
 VERSION = 1
 CARD = "card.json"
@@ -75,7 +76,7 @@ class Card:
         return "\n".join(lines + [f"  written: {address}" for address in self.written])
 
 
-def card(data: Dataset, survey: Survey, findings: tuple[Finding, ...]) -> Card:
+def card(data: Dataset, survey: CardSurvey, findings: tuple[Finding, ...]) -> Card:
     """The card of a surveyed dataset."""
     head = data.manifest
     return Card(
@@ -114,7 +115,7 @@ def _named(label: Mapping[str, Any] | None, classes: Mapping[int, int]) -> dict[
     return {names.get(value, str(value)): count for value, count in classes.items()}
 
 
-def _band_facts(data: Dataset, survey: Survey) -> Iterator[BandFacts]:
+def _band_facts(data: Dataset, survey: CardSurvey) -> Iterator[BandFacts]:
     seen = dict.fromkeys((layer, name) for layer, name, _ in survey.histograms)
     for layer, name in seen:
         histogram = survey.histogram(layer, name)
@@ -153,31 +154,21 @@ def _day(scene: str) -> str | None:
 
 def _facts(data: Dataset) -> dict[str, str]:
     head = data.manifest
-    label = head.label or {}
-    settings = ", ".join(
-        f"{key} {_plain(value)}" for key, value in head.settings.items() if value not in (None, [], ())
-    )
     layers = ", ".join(f"{name} ({', '.join(layer.band_names)})" for name, layer in head.layers.items())
-    facts = {
+    facts: dict[str, str | None] = {
         "source": ", ".join(f"{key} {value}" for key, value in head.source.items()),
-        "image": ", ".join(f"{key} {_plain(value)}" for key, value in dict(head.image.get("product", {})).items()),
+        "image": _joined(dict(head.image.get("product", {}))),
         "periods": ", ".join(f"{period['start']} to {period['end']}" for period in head.periods),
-        "grid": ", ".join(
-            f"{name} {grid.crs} {abs(grid.affine[0]):g} m" if grid.crs.startswith("EPSG") else name
-            for name, grid in head.grids.items()
-        ),
+        "grid": ", ".join(_grid(name, grid) for name, grid in head.grids.items()),
         "patches": f"{len(data):,} of {head.size} x {head.size} pixels, stride {head.stride}",
-        "split": ", ".join(f"{key} {_plain(value)}" for key, value in head.split.items() if _is_short(value)),
-        "backscatter": head.backscatter or "",
-        "level": head.level or "",
-        "settings": settings,
-        "label": label.get("title") or label.get("product") or ("none" if head.label is None else ""),
-        "label year": str(label.get("year", "")),
-        "licence": str(label.get("licence", "")),
-        "citation": str(label.get("citation", "")),
+        "split": _joined({key: value for key, value in head.split.items() if _is_short(value)}),
+        "backscatter": head.backscatter,
+        "level": head.level,
+        "settings": _joined({key: value for key, value in head.settings.items() if value not in (None, [], ())}),
+        **_label_facts(head.label),
         "layers": layers,
         "frames": ", ".join(_dates(data)),
-        "skipped": "; ".join(f"{r} {p}: {why}" for r, periods in head.skipped.items() for p, why in periods.items()),
+        "skipped": _skipped(head.skipped),
     }
     return {key: value for key, value in facts.items() if value}
 
@@ -190,6 +181,28 @@ def _dates(data: Dataset) -> list[str]:
 
 def _is_short(value: Any) -> bool:
     return isinstance(value, str | int | float) or (isinstance(value, list) and 0 < len(value) <= 5)
+
+
+def _grid(name: str, grid: Grid) -> str:
+    return f"{name} {grid.crs} {abs(grid.affine[0]):g} m" if grid.crs.startswith("EPSG") else name
+
+
+def _skipped(reasons: Mapping[str, Mapping[str, str]]) -> str:
+    return "; ".join(f"{name} {period}: {why}" for name, periods in reasons.items() for period, why in periods.items())
+
+
+def _label_facts(label: Mapping[str, Any] | None) -> dict[str, str]:
+    if label is None:
+        return {"label": "none"}
+    facts = {"label": label.get("title") or label.get("product") or ""}
+    return facts | {
+        title: str(label.get(key, ""))
+        for title, key in (("label year", "year"), ("licence", "licence"), ("citation", "citation"))
+    }
+
+
+def _joined(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {_plain(value)}" for key, value in values.items())
 
 
 def _plain(value: Any) -> str:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from gee_export.card import drawing
-from gee_export.card.card import Card, class_names
-from gee_export.card.drawing import SPLIT_COLOURS
-from gee_export.card.survey import Survey
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.index import SPLITS
+from isamap.gee_export.card import drawing
+from isamap.gee_export.card.card import Card, class_names
+from isamap.gee_export.card.drawing import SPLIT_COLOURS
+from isamap.gee_export.card.survey import CardSurvey
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.index import SPLITS
 
 _COLUMNS = 3
 _BINS = 120
 
 
-def histograms(card: Card, data: Dataset, survey: Survey) -> bytes:
+def histograms(card: Card, data: Dataset, survey: CardSurvey) -> bytes:
     """A PNG with each band's distribution by split, in physical units."""
     shown = list(dict.fromkeys((layer, band) for layer, band, _ in survey.histograms))
     rows = -(-len(shown) // _COLUMNS)
@@ -47,7 +47,7 @@ def histograms(card: Card, data: Dataset, survey: Survey) -> bytes:
     return drawing.png(made)
 
 
-def balance(card: Card, data: Dataset, survey: Survey) -> bytes:
+def balance(card: Card, data: Dataset, survey: CardSurvey) -> bytes:
     """A PNG with the classes of each split beside the distribution of its patches' impervious shares."""
     made = drawing.figure(card, "labels by split", (9.5, 3.2))
     left, right = made.subplots(1, 2, squeeze=False, width_ratios=[1, 1.25])[0]
@@ -56,7 +56,7 @@ def balance(card: Card, data: Dataset, survey: Survey) -> bytes:
     return drawing.png(made)
 
 
-def _classes(ax, data: Dataset, survey: Survey) -> None:
+def _classes(ax, data: Dataset, survey: CardSurvey) -> None:
     names = class_names(data.manifest.label)
     numbers = sorted(survey.class_counts())
     start = np.zeros(len(SPLITS))

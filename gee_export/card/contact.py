@@ -6,25 +6,26 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.card import drawing
-from gee_export.card.card import Card, class_names
-from gee_export.card.rasters import Raster
-from gee_export.card.survey import Survey, colours
-from gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.card import drawing
+from isamap.gee_export.card.card import Card, class_names
+from isamap.gee_export.card.rasters import CardRaster
+from isamap.gee_export.card.survey import CardSurvey, colours
+from isamap.gee_export.datasets.dataset import Dataset, Patch
 
 _MOST_PX = 320  # of a side that is drawn
 _CELL_IN = 1.12
+# Fixed, unlike the optical bands': decibels of two datasets can then be compared by eye.
 _RADAR_LIMITS = {"VV": (-20.0, 2.0), "VH": (-26.0, -6.0), "HH": (-20.0, 2.0), "HV": (-26.0, -6.0)}
+# Brightens shadows and vegetation, which reflect little.
 _GAMMA = 0.75
-Panel = tuple[str, np.ndarray]
 
 
-def sheet(card: Card, data: Dataset, survey: Survey) -> bytes:
+def sheet(card: Card, data: Dataset, survey: CardSurvey) -> bytes:
     """A PNG: two patches a row, from each split those of least to most impervious ground."""
-    patches = [patch for patch in data.patches if patch.id in survey.chosen]
+    patches = [patch for patch in data.patches if patch.id in survey.sheet_rasters]
     patches.sort(key=lambda p: (("train", "val", "test").index(p.split), p.impervious_share or 0.0, p.id))
-    panels = [list(_panels(data, survey, survey.chosen[patch.id])) for patch in patches]
+    panels = [list(_panels(data, survey, survey.sheet_rasters[patch.id])) for patch in patches]
     widest = max((len(row) for row in panels), default=1)
     across = 2 if widest <= 4 else 1
     rows = max(-(-len(patches) // across), 1)
@@ -50,8 +51,7 @@ def _caption(patch: Patch) -> str:
     return f"{patch.split}{share}  r{patch.row} c{patch.col}"
 
 
-def _panels(data: Dataset, survey: Survey, layers: dict[str, Raster]):
-    """Title and picture of every layer of a patch."""
+def _panels(data: Dataset, survey: CardSurvey, layers: dict[str, CardRaster]):
     image = layers["image"]
     names = [band.name for band in image.bands]
     if optical := [name for name in names if name not in _RADAR_LIMITS]:
@@ -61,7 +61,7 @@ def _panels(data: Dataset, survey: Survey, layers: dict[str, Raster]):
     if radar:
         yield " / ".join(radar), _radar(image, radar)
     names_of = class_names(data.manifest.label)
-    panels: Sequence[tuple[str, str, Callable[[Raster], np.ndarray]]] = (
+    panels: Sequence[tuple[str, str, Callable[[CardRaster], np.ndarray]]] = (
         ("labels", "label", lambda raster: _classes(raster, names_of)),
         ("shares", "impervious %", _shares),
         ("fine", "finer image", lambda raster: _fine(survey, raster)),
@@ -73,29 +73,30 @@ def _panels(data: Dataset, survey: Survey, layers: dict[str, Raster]):
             yield title, draw(layers[layer])
 
 
-def _fine(survey: Survey, raster: Raster) -> np.ndarray:
+def _fine(survey: CardSurvey, raster: CardRaster) -> np.ndarray:
     shown = colours([band.name for band in raster.bands])
     return _colours(raster, shown, [_limits(survey, "fine", name) for name in shown])
 
 
-def _dated(survey: Survey, raster: Raster) -> np.ndarray:
+def _dated(survey: CardSurvey, raster: CardRaster) -> np.ndarray:
     shown = colours([band.name for band in raster.bands if band.name not in _RADAR_LIMITS] or [raster.bands[0].name])
     return _colours(raster, shown, [_limits(survey, "image", name) for name in shown])
 
 
-def _limits(survey: Survey, layer: str, name: str) -> tuple[float, float]:
+def _limits(survey: CardSurvey, layer: str, name: str) -> tuple[float, float]:
     histogram = survey.histogram(layer, name)
     if histogram is None:
         return 0.0, 1.0
+    # The top further in than the bottom: few bright roofs would else darken all the rest.
     low, high = histogram.quantile(0.01), histogram.quantile(0.985)
     return (0.0, 1.0) if low is None or high is None else (low, high)
 
 
-def _colours(raster: Raster, shown: Sequence[str], limits: list[tuple[float, float]]) -> np.ndarray:
+def _colours(raster: CardRaster, shown: Sequence[str], limits: list[tuple[float, float]]) -> np.ndarray:
     return drawing.stretched(_physical(raster, shown), limits) ** _GAMMA
 
 
-def _radar(raster: Raster, shown: Sequence[str]) -> np.ndarray:
+def _radar(raster: CardRaster, shown: Sequence[str]) -> np.ndarray:
     """VV red, VH green, both blue; one polarisation grey."""
     bands = _physical(raster, shown)
     limits = [_RADAR_LIMITS[name] for name in shown]
@@ -105,7 +106,7 @@ def _radar(raster: Raster, shown: Sequence[str]) -> np.ndarray:
     return drawing.stretched(both, [*limits, limits[0]])
 
 
-def _physical(raster: Raster, shown: Sequence[str]) -> np.ndarray:
+def _physical(raster: CardRaster, shown: Sequence[str]) -> np.ndarray:
     """(rows, columns, bands), NaN where missing, thinned to what can be seen."""
     by_name = {band.name: (band, values) for band, values in zip(raster.bands, raster.values_BHW, strict=True)}
 
@@ -117,7 +118,7 @@ def _physical(raster: Raster, shown: Sequence[str]) -> np.ndarray:
     return np.stack([one(name) for name in shown], axis=-1)
 
 
-def _classes(raster: Raster, names: dict[int, str]) -> np.ndarray:
+def _classes(raster: CardRaster, names: dict[int, str]) -> np.ndarray:
     from matplotlib.colors import to_rgb
 
     label = raster.values_BHW[0][_thin(raster.values_BHW[0])]
@@ -125,7 +126,7 @@ def _classes(raster: Raster, names: dict[int, str]) -> np.ndarray:
     return table[label]
 
 
-def _shares(raster: Raster) -> np.ndarray:
+def _shares(raster: CardRaster) -> np.ndarray:
     share = raster.values_BHW[0][_thin(raster.values_BHW[0])]
     from matplotlib import colormaps
 

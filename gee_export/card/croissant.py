@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gee_export.base.stac_fields import OWN_LICENCE, licence_links
-from gee_export.card.card import class_names
-from gee_export.card.stac import licences, providers
-from gee_export.datasets import digests
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.index import SPLITS
+from isamap.gee_export.base.stac_fields import OWN_LICENCE, licence_links
+from isamap.gee_export.card.card import class_names
+from isamap.gee_export.card.stac import licences, providers
+from isamap.gee_export.datasets import digests
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.index import SPLITS
 
 FILE = "croissant.json"
 VERSION = "http://mlcommons.org/croissant/1.0"
@@ -145,7 +145,7 @@ def _folder(name: str) -> dict[str, Any]:
 
 def _patches() -> dict[str, Any]:
     """A record a patch, from the index, whose `id` names its files; its split refers to the record set of splits."""
-    columns = [_field(f"patches/{name}", *about, _column(name)) for name, about in _COLUMNS.items()]
+    columns = [_field(f"patches/{name}", *column, _column(name)) for name, column in _COLUMNS.items()]
     split = next(field for field in columns if field["@id"] == "patches/split")
     split["references"] = {"field": {"@id": "splits/name"}}
     return _records("patches", "One record a patch", columns) | {"key": {"@id": "patches/id"}}
@@ -154,7 +154,7 @@ def _patches() -> dict[str, Any]:
 def _bands(data: Dataset) -> dict[str, Any]:
     """Unit, scale and no-data value of every band of the images, in their order."""
     types = {"name": "sc:Text", "unit": "sc:Text", "scale": "sc:Float", "offset": "sc:Float", "nodata": "sc:Integer"}
-    fields = [_field(f"bands/{name}", kind, f"{name} of a band") for name, kind in types.items()]
+    fields = [_field(f"bands/{name}", data_type, f"{name} of a band") for name, data_type in types.items()]
     rows = [{f"bands/{name}": getattr(band, name) for name in types} for band in data.manifest.bands]
     return _records("bands", "Bands of the images, in their order", fields) | {"data": rows}
 

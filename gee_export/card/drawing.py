@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gee_export.card.card import Card
+from isamap.gee_export.card.card import Card
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.datasets.manifest import Band
+from isamap.gee_export.datasets.manifest import Band
 
 
 @dataclass
@@ -27,6 +27,7 @@ class Histogram:
     def add(self, values_HW: np.ndarray) -> None:
         """Counts the pixels of one patch."""
         low = int(values_HW.min())
+        # Counted from the patch's least value: 65,536 counters for each patch would be most of the work.
         value_counts = np.bincount(values_HW.ravel().astype(np.int32) - low)
         self.counts[low - self.first : low - self.first + len(value_counts)] += value_counts
         self.pixels += values_HW.size

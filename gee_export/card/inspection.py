@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.storage import is_remote, write_whole
-from gee_export.card import charts, checks, contact, croissant, drawing, maps
-from gee_export.card import stac as catalogue
-from gee_export.card.card import CARD, Card, card
-from gee_export.card.page import page
-from gee_export.card.survey import Survey, survey
-from gee_export.datasets.dataset import Dataset
+from isamap.gee_export.base.storage import is_remote, write_whole
+from isamap.gee_export.card import charts, checks, contact, croissant, drawing, maps
+from isamap.gee_export.card import stac as catalogue
+from isamap.gee_export.card.card import CARD, Card, card
+from isamap.gee_export.card.page import page
+from isamap.gee_export.card.survey import CardSurvey, survey
+from isamap.gee_export.datasets.dataset import Dataset
 
 PAGE = "card.html"
 
@@ -47,7 +47,7 @@ def inspect(data: Dataset, *, out: str | Path | None = None, stac: bool = False)
     return replace(made, written=tuple(written))
 
 
-def _documents(made: Card, data: Dataset, data_survey: Survey) -> Iterator[tuple[str, bytes]]:
+def _documents(made: Card, data: Dataset, data_survey: CardSurvey) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of the card's files: the pictures, the page that holds them, the numbers."""
     with drawing.style():
         pictures = {
@@ -58,10 +58,10 @@ def _documents(made: Card, data: Dataset, data_survey: Survey) -> Iterator[tuple
     yield CARD, (json.dumps(made.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _pictures(data_survey: Survey) -> dict[str, tuple[str, Callable[[Card, Dataset, Survey], bytes]]]:
+def _pictures(data_survey: CardSurvey) -> dict[str, tuple[str, Callable[[Card, Dataset, CardSurvey], bytes]]]:
     """File and drawing function by title, of every picture for which there are data."""
     drawings = {
-        "Contact sheet": ("contact-sheet.png", contact.sheet, data_survey.chosen),
+        "Contact sheet": ("contact-sheet.png", contact.sheet, data_survey.sheet_rasters),
         "Footprints": ("footprints.png", maps.footprints, data_survey.mosaics),
         "Missing data": ("missing.png", maps.missing, data_survey.mosaics),
         "Labels": ("labels.png", charts.balance, data_survey.classes),
@@ -81,7 +81,7 @@ def _session(address: str, project: str | None) -> Iterator[Any]:
     if not is_remote(address):
         yield None
         return
-    from gee_export.earth_engine.session import connect
+    from isamap.gee_export.earth_engine.session import connect
 
     with connect(project) as session:
         yield session

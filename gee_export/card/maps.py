@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import shapely
 
-from gee_export.base.grid import crs_of
-from gee_export.card import drawing
-from gee_export.card.card import Card
-from gee_export.card.mosaic import Mosaic
-from gee_export.card.survey import Survey
-from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.index import SPLITS
-from gee_export.datasets.manifest import Grid
+from isamap.gee_export.base.grid import crs_of
+from isamap.gee_export.card import drawing
+from isamap.gee_export.card.card import Card
+from isamap.gee_export.card.mosaic import CardMosaic
+from isamap.gee_export.card.survey import CardSurvey
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.index import SPLITS
+from isamap.gee_export.datasets.manifest import Grid
 
 _SIDE_IN = 6.0
 
 
-def footprints(card: Card, data: Dataset, survey: Survey) -> bytes:
+def footprints(card: Card, data: Dataset, survey: CardSurvey) -> bytes:
     """A PNG with every region: its patches' outlines in their split's colour over their mean image."""
     from matplotlib.collections import PolyCollection
     from matplotlib.lines import Line2D
@@ -42,7 +42,7 @@ def footprints(card: Card, data: Dataset, survey: Survey) -> bytes:
     return drawing.png(made)
 
 
-def missing(card: Card, data: Dataset, survey: Survey) -> bytes:
+def missing(card: Card, data: Dataset, survey: CardSurvey) -> bytes:
     """A PNG with every region: share of pixels at which some band is missing."""
     made, panels = _panels(card, data, survey, "missing data")
     for region, ax in panels.items():
@@ -58,7 +58,7 @@ def missing(card: Card, data: Dataset, survey: Survey) -> bytes:
     return drawing.png(made)
 
 
-def _panels(card: Card, data: Dataset, survey: Survey, title: str):
+def _panels(card: Card, data: Dataset, survey: CardSurvey, title: str):
     regions = [region for region in data.manifest.grids if region in survey.mosaics]
     columns = min(len(regions), 3) or 1
     rows = -(-len(regions) // columns) or 1
@@ -69,7 +69,7 @@ def _panels(card: Card, data: Dataset, survey: Survey, title: str):
     return made, dict(zip(regions, all_axes.ravel(), strict=False))
 
 
-def _background(ax, grid: Grid, mosaic: Mosaic) -> None:
+def _background(ax, grid: Grid, mosaic: CardMosaic) -> None:
     """The mean image in pale colours, so that outlines stand out."""
     means = np.moveaxis(mosaic.means[:-1], 0, -1)
     seen = ~np.isnan(means).any(axis=-1)
@@ -81,7 +81,7 @@ def _background(ax, grid: Grid, mosaic: Mosaic) -> None:
     ax.imshow(painted, extent=_extent(grid, mosaic), interpolation="nearest")
 
 
-def _extent(grid: Grid, mosaic: Mosaic) -> tuple[float, float, float, float]:
+def _extent(grid: Grid, mosaic: CardMosaic) -> tuple[float, float, float, float]:
     """Left, right, bottom, top of the mosaic in the grid's units; the mosaic may reach past the grid's far sides."""
     height, width = mosaic.pixels.shape
     left, top = grid.geobox.affine * (0, 0)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.datasets.manifest import Grid
+from isamap.gee_export.datasets.manifest import Grid
 
 MOST_PX = 700  # of a mosaic's longer side
 
 
 @dataclass
-class Mosaic:
+class CardMosaic:
     """Sums over coarse pixels of `step` of the region's; patches that overlap, and periods, count together.
 
     origin: row and column on the region's lattice of the upper left one.
@@ -25,7 +25,7 @@ class Mosaic:
     pixels: np.ndarray  # (rows, columns), valid or not
 
     @classmethod
-    def over(cls, grid: Grid, bands: int) -> Mosaic:
+    def over(cls, grid: Grid, bands: int) -> CardMosaic:
         """An empty one over a region's grid."""
         step = max(1, -(-max(grid.shape) // MOST_PX))
         shape = tuple(-(-side // step) for side in grid.shape)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from gee_export.card.card import Card
-from gee_export.card.finding import VERDICTS
-from gee_export.datasets.index import SPLITS
+from isamap.gee_export.card.card import Card
+from isamap.gee_export.card.finding import VERDICTS
+from isamap.gee_export.datasets.index import SPLITS
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2126; --quiet: #5d6670; --paper: #ffffff; --line: #dfe3e8; --band: #f5f7f9;

@@ -9,18 +9,18 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.base.rasters import open_bytes
-from gee_export.base.storage import crc32c
-from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import Band
-from gee_export.datasets.sample import LABEL
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.rasters import open_bytes
+from isamap.gee_export.base.storage import crc32c
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.manifest import Band
+from isamap.gee_export.datasets.sample import LABEL
 
 PLACE_TOLERANCE_PX = 1e-3
 
 
 @dataclass(frozen=True)
-class Raster:
+class CardRaster:
     """A decoded file. layer: image, labels, shares, fine, fine_labels or frames; values (bands, rows, columns)."""
 
     name: str
@@ -30,7 +30,7 @@ class Raster:
     misplaced: str | None  # in words, how its grid or bands differ from what index and manifest say
 
 
-def rasters(data: Dataset, patch: Patch) -> Iterator[Raster | str]:
+def rasters(data: Dataset, patch: Patch) -> Iterator[CardRaster | str]:
     """Every file of a patch: its pixels, or, where it is missing or damaged, its name."""
     for name, crc in patch.files:
         try:
@@ -41,7 +41,7 @@ def rasters(data: Dataset, patch: Patch) -> Iterator[Raster | str]:
         yield name if crc32c(content) != crc else _decoded(data, patch, name, content)
 
 
-def _decoded(data: Dataset, patch: Patch, name: str, content: bytes) -> Raster | str:
+def _decoded(data: Dataset, patch: Patch, name: str, content: bytes) -> CardRaster | str:
     from rasterio.errors import RasterioError
 
     layer, bands, geobox = _expected(data, patch, name)
@@ -52,7 +52,9 @@ def _decoded(data: Dataset, patch: Patch, name: str, content: bytes) -> Raster |
             values = source.read()
     except (RasterioError, ValueError):
         return name
-    return Raster(name, layer, values, bands, _difference(stored, geobox, names, tuple(band.name for band in bands)))
+    return CardRaster(
+        name, layer, values, bands, _difference(stored, geobox, names, tuple(band.name for band in bands))
+    )
 
 
 def _expected(data: Dataset, patch: Patch, name: str) -> tuple[str, tuple[Band, ...], GeoBox]:

@@ -9,7 +9,7 @@ import numpy as np
 import shapely
 from pyproj import CRS, Transformer
 
-from gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.dataset import Dataset, Patch
 
 _RIM_PX = 0.01  # boxes that share less than this many pixels along a side only touch
 

@@ -7,19 +7,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.card.rasters import Raster
-from gee_export.coregistration.structure import structure
-from gee_export.coregistration.tiepoints import correlated, peak_of
-from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import DatasetManifest
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.card.rasters import CardRaster
+from isamap.gee_export.coregistration.structure import structure
+from isamap.gee_export.coregistration.tiepoints import correlated, peak_of
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.manifest import DatasetManifest
 
+# 80 m at 10 m: larger errors of place are seen in the card's pictures.
 SEARCH_PX = 8
 SAMPLE = 64  # patches at most
+# Fewer have too few different draws for an interval.
 LEAST_PATCHES = 5
 _LEAST_SHARE = 0.03  # of either class, below which a label has no edges to speak of
 _LEAST_KNOWN = 0.8  # share of pixels that image and label must show
+# Enough for ends at 2.5 %; each draw costs a search for a peak.
 _RESAMPLES = 300
+# Half of the patch must stay inside the search on all sides.
 _SMALLEST_PX = 4 * SEARCH_PX
 
 
@@ -63,7 +67,7 @@ class ShiftMeter:
             mixed = [mixed[rank] for rank in np.linspace(0, len(mixed) - 1, SAMPLE).round().astype(int)]
         return cls(frozenset(patch.id for patch in mixed), data.manifest)
 
-    def add(self, patch: Patch, image: Raster | None, label: Raster | None) -> None:
+    def add(self, patch: Patch, image: CardRaster | None, label: CardRaster | None) -> None:
         """One more patch; passes over those that are not of the sample."""
         if image is None or label is None or patch.id not in self.sample:
             return
@@ -81,10 +85,12 @@ class ShiftMeter:
         contrast = float((mean.max() - mean.mean()) / (mean.std() or 1.0))
         if top is None:
             return Shift(None, None, None, contrast, len(surfaces))
+        # A fixed seed: the card of a dataset is the same file each time.
         rng = np.random.default_rng(0)
         draws = rng.integers(0, len(surfaces), (_RESAMPLES, len(surfaces)))
         tops = [peak_of(surfaces[draw].mean(axis=0)) for draw in draws]
         places = np.array([peak_row[:2] for peak_row in tops if peak_row is not None])
+        # An interval over the draws that found a peak alone would hide those that found none.
         if len(places) < 0.95 * _RESAMPLES:
             return Shift(None, None, None, contrast, len(surfaces))
         low, high = np.quantile(places, (0.025, 0.975), axis=0)
@@ -92,7 +98,7 @@ class ShiftMeter:
         return Shift(-top[1], -top[0], float((high - low).max() / 2), contrast, len(surfaces))
 
 
-def _surface(head: DatasetManifest, image: Raster, label: Raster) -> np.ndarray | None:
+def _surface(head: DatasetManifest, image: CardRaster, label: CardRaster) -> np.ndarray | None:
     label_HW = label.values_BHW[0]
     if image.values_BHW.shape[1:] != label_HW.shape or min(label_HW.shape) < _SMALLEST_PX:
         return None

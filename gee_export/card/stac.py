@@ -12,21 +12,13 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import crs_of
-from gee_export.base.stac_fields import (
-    FILE,
-    PROCESSOR,
-    SIMULATOR,
-    file_fields,
-    licence_links,
-    moments,
-    rounded,
-)
-from gee_export.card.card import class_names
-from gee_export.datasets import digests
-from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import Band, DatasetManifest
-from gee_export.datasets.sample import LABEL
+from isamap.gee_export.base.grid import crs_of
+from isamap.gee_export.base.stac_fields import FILE, PROCESSOR, SIMULATOR, file_fields, licence_links, moments, rounded
+from isamap.gee_export.card.card import class_names
+from isamap.gee_export.datasets import digests
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.manifest import Band, DatasetManifest
+from isamap.gee_export.datasets.sample import LABEL
 
 FOLDER = "stac"
 _HOME = "https://stac-extensions.github.io"

@@ -8,17 +8,18 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.card.histogram import Histogram
-from gee_export.card.mosaic import Mosaic
-from gee_export.card.picking import picked
-from gee_export.card.rasters import Raster, rasters
-from gee_export.card.shift import Shift, ShiftMeter
-from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.index import SPLITS
-from gee_export.datasets.manifest import Band
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.card.histogram import Histogram
+from isamap.gee_export.card.mosaic import CardMosaic
+from isamap.gee_export.card.rasters import CardRaster, rasters
+from isamap.gee_export.card.shift import Shift, ShiftMeter
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.index import SPLITS
+from isamap.gee_export.datasets.manifest import Band
 
 TRUE_COLOUR = (("B4", "B3", "B2"), ("red", "green", "blue"), ("R", "G", "B"))
+PER_SPLIT = 4  # patches of a split that are shown
+_WHOLE = 0.95  # valid share of patches that are preferred
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class PatchFacts:
 
 
 @dataclass
-class Survey:
+class CardSurvey:
     """What a pass over the files found.
 
     histograms: by layer, band and split. broken: files missing or damaged. misplaced: by file, how it is off its place.
@@ -49,8 +50,8 @@ class Survey:
     facts: list[PatchFacts] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
     misplaced: dict[str, str] = field(default_factory=dict)
-    chosen: dict[str, dict[str, Raster]] = field(default_factory=dict)
-    mosaics: dict[str, Mosaic] = field(default_factory=dict)
+    sheet_rasters: dict[str, dict[str, CardRaster]] = field(default_factory=dict)
+    mosaics: dict[str, CardMosaic] = field(default_factory=dict)
     shift: Shift | None = None
 
     def histogram(self, layer: str, band: str, split: str | None = None) -> Histogram | None:
@@ -68,13 +69,13 @@ class Survey:
         return counted
 
 
-def survey(data: Dataset, tick: Callable[[int], object] = lambda done: None) -> Survey:
+def survey(data: Dataset, tick: Callable[[int], object] = lambda done: None) -> CardSurvey:
     """Reads every file once; `tick` receives how many patches are done."""
-    data_survey = Survey(data.manifest.bands)
+    data_survey = CardSurvey(data.manifest.bands)
     picked_ids = {patch.id for patch in picked(data.patches)}
     meter = ShiftMeter.over(data)
     for patch_count, patch in enumerate(data.patches, 1):
-        layers: dict[str, Raster] = {}
+        layers: dict[str, CardRaster] = {}
         for raster in rasters(data, patch):
             data_survey.files += 1
             if isinstance(raster, str):
@@ -88,13 +89,26 @@ def survey(data: Dataset, tick: Callable[[int], object] = lambda done: None) -> 
         _take(data_survey, data, patch, layers)
         meter.add(patch, layers.get("image"), layers.get("labels"))
         if patch.id in picked_ids and "image" in layers:
-            data_survey.chosen[patch.id] = layers
+            data_survey.sheet_rasters[patch.id] = layers
         tick(patch_count)
     data_survey.shift = meter.result()
     return data_survey
 
 
-def _count(data_survey: Survey, patch: Patch, raster: Raster) -> None:
+def picked(patches: Sequence[Patch]) -> list[Patch]:
+    """PER_SPLIT patches of each split, evenly over its impervious shares; whole ones where there are."""
+    selection: list[Patch] = []
+    for split in SPLITS:
+        mine = [patch for patch in patches if patch.split == split]
+        complete = [patch for patch in mine if patch.valid_share >= _WHOLE]
+        mine = sorted(complete if len(complete) >= PER_SPLIT else mine, key=lambda p: (p.impervious_share or 0.0, p.id))
+        if mine:
+            places = np.unique(np.linspace(0, len(mine) - 1, min(PER_SPLIT, len(mine))).round().astype(int))
+            selection += [mine[rank] for rank in places]
+    return selection
+
+
+def _count(data_survey: CardSurvey, patch: Patch, raster: CardRaster) -> None:
     if raster.layer in ("labels", "fine_labels"):
         if raster.layer == "labels":
             for value, count in _classes(raster.values_BHW[0]).items():
@@ -108,7 +122,7 @@ def _count(data_survey: Survey, patch: Patch, raster: Raster) -> None:
         data_survey.histograms[key].add(values)
 
 
-def _take(data_survey: Survey, data: Dataset, patch: Patch, layers: Mapping[str, Raster]) -> None:
+def _take(data_survey: CardSurvey, data: Dataset, patch: Patch, layers: Mapping[str, CardRaster]) -> None:
     """The patch's own facts, and its place in the region's mosaic."""
     if "image" not in layers:
         return
@@ -124,6 +138,8 @@ def _take(data_survey: Survey, data: Dataset, patch: Patch, layers: Mapping[str,
             tuple(float(band_valid.mean()) for band_valid in valid),
             tuple(_low(band, values[n], valid[n]) for n, band in enumerate(bands)),
             None if label is None else _classes(label),
+            # Of the pixels and not of the file, whose bytes also hold its place: equal images elsewhere are to be
+            # found.
             hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest(),
         )
     )
@@ -131,7 +147,7 @@ def _take(data_survey: Survey, data: Dataset, patch: Patch, layers: Mapping[str,
         return
     shown = [data.manifest.band_names.index(name) for name in colours(data.manifest.band_names)]
     if patch.region not in data_survey.mosaics:
-        data_survey.mosaics[patch.region] = Mosaic.over(data.manifest.grids[patch.region], len(shown) + 1)
+        data_survey.mosaics[patch.region] = CardMosaic.over(data.manifest.grids[patch.region], len(shown) + 1)
     scale = np.array([[bands[n].scale] for n in shown])[..., None]
     offset = np.array([[bands[n].offset] for n in shown])[..., None]
     physical = values[shown] * scale + offset

@@ -8,17 +8,21 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
-from gee_export.base.imports import quick_imports
-from gee_export.command_line import console, global_options, shell_completion
-from gee_export.command_line.choice_tables import ChoiceTables
-from gee_export.command_line.command_words import HELP, nearest
+from isamap.gee_export.base.imports import quick_imports
+from isamap.gee_export.command_line import console, global_options, shell_completion
+from isamap.gee_export.command_line.choice_tables import ChoiceTables
+from isamap.gee_export.command_line.command_words import HELP, nearest
 
 
 @dataclass(frozen=True)
 class CommandTable:
-    """commands: word(s) to where the function lives and what it does. continued: those that keep unfinished work."""
+    """commands: word(s) to where the function lives and what it does.
+
+    headings: the first command of each group to the group's name. continued: those that keep unfinished work.
+    """
 
     commands: Mapping[str, tuple[str, str]]
+    headings: Mapping[str, str] = field(default_factory=dict)
     continued: Sequence[str] = ()
     tables: ChoiceTables = field(default_factory=ChoiceTables)
 
@@ -45,11 +49,14 @@ class CommandTable:
 
     def overview(self) -> str:
         """Every command with what it does, and what all of them have in common."""
-        rows = [f"  isamap {name:<13} {summary}" for name, (_, summary) in self.commands.items()]
+        rows = []
+        for name in self.commands:
+            rows += [f"\n{self.headings[name]}:\n"] if name in self.headings else []
+            rows.append(self._row(name))
         common = [f"  {name:<20} {summary}" for name, summary in global_options.HELP]
         return "\n".join(
             [
-                "Impervious-surface maps from Sentinel-1 and Sentinel-2.\n",
+                "Impervious-surface maps from Sentinel-1 and Sentinel-2.",
                 *rows,
                 "\nWith every command:\n",
                 *common,
@@ -57,9 +64,19 @@ class CommandTable:
             ]
         )
 
+    def _row(self, name: str) -> str:
+        return f"  isamap {name:<{max(map(len, self.commands))}}  {self.commands[name][1]}"
+
+    def _rows(self, first: str) -> list[str]:
+        """Those of the commands of two words that begin so."""
+        return [self._row(name) for name in self.commands if name.split()[0] == first]
+
     def _run_command(self, words: Sequence[str]) -> int:
         name, others = self._split(words)
         if name not in self.commands:
+            if set(others) & set(HELP) and (rows := self._rows(name)):
+                print("\n".join([*rows, f"\n`isamap {name} WORD --help` describes one of them."]))
+                return 0
             print(f"error: {self._unknown(name)}", file=sys.stderr)
             return console.USER_MISTAKE
         ending = console.CONTINUE if name in self.continued else console.START_OVER

@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gee_export.base.suggest import suggest
-from gee_export.command_line import global_options
+from isamap.gee_export.base.suggest import suggest
+from isamap.gee_export.command_line import global_options
 
 HELP = ("-h", "--help")
+OF_CHECKPOINT = ("composite", "sensors", "bands", "share", "scheme")  # of an export, and so of a network's input
 _NUMBER = re.compile(r"-[\d.]")
 
 
@@ -21,7 +22,7 @@ class OptionNames:
     repeatable: several values, one after another. flags: none. fixed: exactly so many, such as the four of a box.
     """
 
-    known: frozenset[str]
+    declared: frozenset[str]
     repeatable: frozenset[str]
     flags: frozenset[str]
     fixed: dict[str, int]
@@ -32,12 +33,16 @@ class OptionNames:
         """Of a click command."""
         options = [p for p in command.params if p.param_type_name == "option"]
         return cls(
-            frozenset({*HELP, *(word for p in options for word in (*p.opts, *p.secondary_opts))}),
-            frozenset(word for p in options if getattr(p, "multiple", False) for word in p.opts),
-            frozenset({*HELP, *(word for p in options if p.is_flag for word in (*p.opts, *p.secondary_opts))}),
+            _spellings(options) | {*HELP},
+            _spellings([p for p in options if p.multiple]),
+            _spellings([p for p in options if p.is_flag]) | {*HELP},
             {word: p.nargs for p in options if p.nargs > 1 for word in p.opts},
-            any(p.param_type_name == "argument" for p in command.params),
+            len(options) < len(command.params),
         )
+
+
+def _spellings(options: Sequence[Any]) -> frozenset[str]:
+    return frozenset(word for option in options for word in (*option.opts, *option.secondary_opts))
 
 
 def prepared(words: Sequence[str], names: OptionNames, *, prog: str, settings: Collection[str] = ()) -> list[str]:
@@ -52,7 +57,7 @@ def prepared(words: Sequence[str], names: OptionNames, *, prog: str, settings: C
             result += values
             continue
         name, equals, value = option.partition("=")
-        if name not in names.known:
+        if name not in names.declared:
             raise ValueError(_unknown(name, value or " ".join(values[:1]), names, prog, settings))
         result += _option_words(name, [value, *values] if equals else values, names)
     return result
@@ -62,7 +67,7 @@ def _refuse_repeated(words: Sequence[str], names: OptionNames) -> None:
     """ValueError for an option given twice, of which click would silently take the last."""
     options = [word.partition("=")[0] for word in words if word.startswith("--")]
     for option in options:
-        if option in names.known - names.repeatable and options.count(option) > 1:
+        if option in names.declared - names.repeatable and options.count(option) > 1:
             raise ValueError(f"{option} is given {options.count(option)} times, it takes one value: run once for each")
 
 
@@ -79,9 +84,9 @@ def nearest(name: str, names: Collection[str]) -> str:
 def _groups(words: Sequence[str]) -> list[tuple[str | None, list[str]]]:
     """Every option with the values behind it; first, and behind `--`, values of no option."""
     groups: list[tuple[str | None, list[str]]] = [(None, [])]
-    for number, word in enumerate(words):
+    for index, word in enumerate(words):
         if word == "--":
-            return [*groups, (None, list(words[number:]))]
+            return [*groups, (None, list(words[index:]))]
         if is_option(word):
             groups.append((word, []))
         else:
@@ -125,8 +130,10 @@ def _unknown(name: str, value: str, names: OptionNames, prog: str, settings: Col
     key = name.strip("-").replace("-", "_")
     if key in settings:
         return f"{prog} has no option {name}: it is a setting, give --set {key}={value or 'VALUE'}"
+    if key in OF_CHECKPOINT and "--checkpoint" in names.declared:
+        return f"{prog} has no option {name}: the checkpoint decides it, give one that was trained so"
     hint = (
-        nearest(name, {*names.known, *global_options.FLAGS, *global_options.VALUED})
+        nearest(name, {*names.declared, *global_options.FLAGS, *global_options.VALUED})
         or f"`{prog} --help` lists its options"
     )
     return f"{prog} has no option {name}: {hint}"

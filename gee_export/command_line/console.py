@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from gee_export.base import ending
-from gee_export.base.errors import FAULT, INTERRUPTED, TERMINATED, USER_MISTAKE, Fault
-from gee_export.command_line import command_words, help_page
-from gee_export.command_line.choice_tables import ChoiceTables, SettingNames
-from gee_export.command_line.command_words import HELP, OptionNames
-from gee_export.command_line.global_options import GlobalOptions
+from isamap.gee_export.base import ending
+from isamap.gee_export.base.errors import FAULT, INTERRUPTED, TERMINATED, USER_MISTAKE, Fault
+from isamap.gee_export.command_line import command_words, help_page
+from isamap.gee_export.command_line.choice_tables import ChoiceTables, SettingNames
+from isamap.gee_export.command_line.command_words import HELP, OptionNames
+from isamap.gee_export.command_line.global_options import GlobalOptions
 
 CONTINUE = "run the same command again to continue"  # of commands that keep what they have done
 START_OVER = "nothing was kept, run the same command again to start over"
@@ -86,7 +86,7 @@ def run_command(
         command, name = click_command(load()), prog.removeprefix("isamap ")
         choices = tables or ChoiceTables()
         names = OptionNames.of(command)
-        options, words = GlobalOptions.split(argv, names.known)
+        options, words = GlobalOptions.split(argv, names.declared)
         if any(word in HELP for word in words):
             print(help_page.page(command, prog, lambda option: choices.of_option(name, option)), end="")
             return

@@ -1,4 +1,4 @@
-"""The options that every command has: --json, --quiet, --verbose, --log-file FILE and --trust PACKAGE."""
+"""The options that every command has: --json, --quiet, --verbose, --offline, --log-file, --endpoint and --trust."""
 
 from __future__ import annotations
 
@@ -9,19 +9,28 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gee_export.base import quiet
-from gee_export.base.trust import trusting
-from gee_export.command_line import report_output
+from isamap.gee_export.base import quiet
+from isamap.gee_export.base.endpoint import ENDPOINTS, checked, using
+from isamap.gee_export.base.offline import without_network
+from isamap.gee_export.base.trust import trusting
+from isamap.gee_export.command_line import report_output
 
-LOGGED = ("isamap", "local_ee", "gee_export", "training", "inference", "reproduction")
-FLAGS = ("--json", "--quiet", "--verbose")
-LOG_FILE, TRUST = "--log-file", "--trust"
-VALUED = (LOG_FILE, TRUST)
+LOGGED = ("isamap", "local_ee")
+FLAGS = ("--json", "--quiet", "--verbose", "--offline")
+LOG_FILE, TRUST, ENDPOINT = "--log-file", "--trust", "--endpoint"
+# those with a value, and what it is
+VALUED = {
+    LOG_FILE: "the name of a file",
+    TRUST: "the name of a package",
+    ENDPOINT: f"one of {', '.join(ENDPOINTS)}",
+}
 HELP = (
     ("--json", "Print the report as one JSON document."),
     ("--quiet", "Print no progress and no notes: only the result line and errors."),
     ("--verbose", "Print the log records of isamap to the standard error output."),
+    ("--offline", "Ask no public archive: --catalog open reads what earlier commands have fetched."),
     (f"{LOG_FILE} FILE", "Append the log records, with times, to FILE."),
+    (f"{ENDPOINT} NAME", f"Google's address: {', '.join(ENDPOINTS)} (auto: pixels on the high-volume one)."),
     (f"{TRUST} PACKAGE", "Let networks, losses and recipes of an installed package be imported; may repeat."),
 )
 
@@ -33,12 +42,16 @@ class GlobalOptions:
     json: bool = False
     quiet: bool = False
     verbose: bool = False
+    offline: bool = False
     log_file: str | None = None
     trust: tuple[str, ...] = ()
+    endpoint: str | None = None
 
     def __post_init__(self) -> None:
         if self.quiet and self.verbose:
             raise ValueError("--quiet and --verbose exclude each other: give one of them")
+        if self.endpoint is not None:
+            checked(self.endpoint)
 
     @classmethod
     def split(cls, words: Sequence[str], own: Collection[str] = ()) -> tuple[GlobalOptions, list[str]]:
@@ -47,8 +60,7 @@ class GlobalOptions:
         own: the command's own options. `evaluate --json FILE` is one: there --json is ours only without a value.
         """
         flags: set[str] = set()
-        log_file: str | None = None
-        packages: list[str] = []
+        values: dict[str, list[str]] = {name: [] for name in VALUED}
         others: list[str] = []
         queue = list(words)
         while queue:
@@ -56,25 +68,27 @@ class GlobalOptions:
             name, equals, value = word.partition("=")
             if word in FLAGS and not (word in own and queue and not queue[0].startswith("-")):
                 flags.add(word)
-            elif name == LOG_FILE:
-                log_file = value if equals else _value(queue, f"{LOG_FILE} needs the name of a file")
-            elif name == TRUST:
-                packages.append(value if equals else _value(queue, f"{TRUST} needs the name of a package"))
+            elif name in VALUED:
+                values[name].append(value if equals else _value(queue, f"{name} needs {VALUED[name]}"))
             elif word == "--":
                 others += [word, *queue]
-                break
+                queue.clear()
             else:
                 others.append(word)
-        chosen = {flag.strip("-"): flag in flags for flag in FLAGS}
-        return cls(**chosen, log_file=log_file, trust=tuple(packages)), others
+        switches = {flag.strip("-"): flag in flags for flag in FLAGS}
+        log_file, endpoint = (next(reversed(values[name]), None) for name in (LOG_FILE, ENDPOINT))
+        return cls(**switches, log_file=log_file, trust=tuple(values[TRUST]), endpoint=endpoint), others
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Logs, progress bars and reports behave as chosen inside the block; JSON is printed when it ends well."""
         with ExitStack() as stack:
             stack.enter_context(trusting(self.trust))
+            stack.enter_context(using(self.endpoint))
             if self.quiet:
                 stack.enter_context(quiet.silence())
+            if self.offline:
+                stack.enter_context(without_network())
             if self.verbose:
                 stack.enter_context(_logging_to(logging.StreamHandler(sys.stderr), "%(name)s: %(message)s"))
             if self.log_file is not None:

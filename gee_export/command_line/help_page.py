@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from gee_export.command_line import global_options
+from isamap.gee_export.command_line import global_options
 
 # what stands for the value of an option where its command does not say
 METAVARS = {
@@ -17,6 +17,13 @@ METAVARS = {
     "--bucket": "BUCKET", "--catalog": "FOLDER", "--epsg": "CODE", "--recipe": "NAME", "--json": "FILE",
     "--hold-out": "NAME", "--bands": "BAND", "--fine-bands": "BAND", "--asset": "ASSET", "--chips": "FILE",
     "--plot": "FILE", "--input": "FILE", "--fixed": "FILE", "--moving": "FILE", "--page": "FILE", "--faults": "FILE",
+    "--layer": "[label|fine]", "--judge": "[val|train]", "--backbone": "FILE", "--backbone-bands": "BAND",
+    "--answers": "FILE", "--diagram": "FILE.png", "--group": "NAME=RUN,RUN", "--column": "NAME",
+    "--impervious": "VALUE", "--classes": "NAME", "--strata-classes": "NAME", "--strata": "map|none|FILE",
+    "--folder": "FOLDER", "--host": "ADDRESS", "--url": "URL", "--token-file": "FILE", "--trusted-proxy": "ADDRESS",
+    "--scheduler": "tcp://HOST:PORT", "--maps": "FOLDER", "--parameters": "FILE", "--html": "FILE.html",
+    "--external": "gs://BUCKET/NAME.tif", "--geemap": "FILE.py", "--products": "NAME", "--replay": "FOLDER",
+    "--steps": "STEP",
 }  # fmt: skip
 MOST_CHOICES = 8
 WIDEST = 120
@@ -101,7 +108,7 @@ def _types(function: Callable) -> Mapping[str, Any]:
 
 
 def _plain(hint: Any) -> Any:
-    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    kinds = [member for member in get_args(hint) if member is not type(None)]
     if get_origin(hint) is Literal or not kinds:
         return hint
     return _plain(kinds[0])

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import write_whole
-from gee_export.command_line import global_options
-from gee_export.command_line.choice_tables import ChoiceTables
-from gee_export.command_line.command_words import OptionNames, is_option
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.command_line import global_options
+from isamap.gee_export.command_line.choice_tables import ChoiceTables
+from isamap.gee_export.command_line.command_words import OptionNames, is_option
 
 TOP = ("--help", "--version", "--install-completion", "--show-completion")
 
@@ -84,7 +84,7 @@ def candidates(
     command = load(name)
     names = OptionNames.of(command)
     if start.startswith("-"):
-        return _starting(start, [*sorted(names.known), *global_options.FLAGS, *global_options.VALUED])
+        return _starting(start, [*sorted(names.declared), *global_options.FLAGS, *global_options.VALUED])
     return _starting(start, _values(name, before[len(name.split()) :], command, tables))
 
 

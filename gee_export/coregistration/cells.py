@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.coregistration.consensus import CELLS, cells_of
-from gee_export.coregistration.polynomial import Polynomial, design, solved
-from gee_export.coregistration.tiepoints import TiePoints
+from isamap.gee_export.coregistration.consensus import CELLS, cells_of
+from isamap.gee_export.coregistration.polynomial import Polynomial, design, solved
+from isamap.gee_export.coregistration.tiepoints import TiePoints
 
 LEAST_MATCHES = 3  # in a cell: the median of fewer is one match's noise
 
@@ -70,6 +70,6 @@ def cells_text(cells: Sequence[CellError]) -> list[str]:
     for row in reversed(range(CELLS)):
         errors = [by_place[row, col] for col in range(CELLS)]
         lines.append("    " + " ".join("unknown" if error is None else f"{error:7.2f}" for error in errors))
-    whole, count = area_error_px(cells), sum(cell.error_px is not None for cell in cells)
+    error_px, count = area_error_px(cells), sum(cell.error_px is not None for cell in cells)
     head = f"  error by cell of the area, px (known in {count} of {len(cells)} cells"
-    return [head + (f", together {whole:.2f}):" if whole is not None else "):"), *lines]
+    return [head + (f", together {error_px:.2f}):" if error_px is not None else "):"), *lines]

@@ -12,21 +12,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gee_export.base.grid import Raster
-from gee_export.coregistration import verdict as judging
-from gee_export.coregistration.cells import cell_errors
-from gee_export.coregistration.consensus import Fit, WeakEvidence, fitted
-from gee_export.coregistration.information import information_shift
-from gee_export.coregistration.polynomial import Frame, Polynomial
-from gee_export.coregistration.registration import Coregistration
-from gee_export.coregistration.structure import Structure, structure
-from gee_export.coregistration.tiepoints import TiePoints, Windows, joined, matched
-from gee_export.coregistration.verdict import SecondOpinion
+from isamap.gee_export.base.grid import Raster
+from isamap.gee_export.coregistration import verdict as judging
+from isamap.gee_export.coregistration.cells import cell_errors
+from isamap.gee_export.coregistration.consensus import Fit, WeakEvidence, fitted
+from isamap.gee_export.coregistration.information import information_shift
+from isamap.gee_export.coregistration.polynomial import Polynomial, PolynomialFrame
+from isamap.gee_export.coregistration.registration import Coregistration
+from isamap.gee_export.coregistration.structure import Structure, structure
+from isamap.gee_export.coregistration.tiepoints import SearchWindows, TiePoints, joined, matched
+from isamap.gee_export.coregistration.verdict import SecondOpinion
 
+# Five times what Sentinel-1 is beside Sentinel-2 on Earth Engine (docs/coregistration.md: up to three pixels).
 SEARCH_PX = 16  # the largest shift looked for along each axis
+# The sizes were chosen on June's pairs of Wuhan, Hanchuan and Dabie; October and Huanggang test them
+# (docs/coregistration.md).
 COARSE_HALF_PX = 48  # windows of the first pass, large enough to be unmistakable
 FINE_HALF_PX, FINE_SEARCH_PX = 24, 4  # of the passes that look for what the ones before left: nearer to each place
+# Each pass begins where the one before ended, so that its short search is enough.
 REFINEMENTS = 2
+# Ours: a smaller gain is no more than the noise of the points that predict each other.
 LEAST_GAIN = 0.9  # points predicted from the others must be nearer than this share of their distance uncorrected
 MOST_ERROR_PX = 1.5  # of points predicted from the others; CroFuseNet asks for less than one pixel of the fit
 LEAST_SIDE_PX = 32
@@ -46,6 +51,7 @@ def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregist
     affine = pairs[0][0].geobox.affine
     step = abs(affine.a), abs(affine.e)
     search = _Search(pairs, [_structure(fixed) for fixed, _ in pairs], frame_of(pairs), step)
+    # Tie points first: they alone can tell a slope or a bend, mutual information tells one shift for all.
     first = _by_points(search, search_px)
     if first.applied:
         return _weighed(search, first, search_px)
@@ -55,10 +61,10 @@ def coregister(pairs: Sequence[Pair], *, search_px: int = SEARCH_PX) -> Coregist
 
 
 def _by_points(search: _Search, search_px: int) -> Coregistration:
-    """The answer of tie points alone."""
     nothing = Polynomial.identity(search.frame)
     points, fit = search.points(nothing, COARSE_HALF_PX, search_px), None
     try:
+        # Looser than below: wide windows average over vectors that differ inside them.
         fit = search.fit(points, tolerance_px=2.5)
         for _ in range(REFINEMENTS):
             first_fit, fit = fit.polynomial, None
@@ -77,6 +83,7 @@ def _by_points(search: _Search, search_px: int) -> Coregistration:
 def _weighed(search: _Search, first: Coregistration, search_px: int) -> Coregistration:
     """The tie points' answer with the second opinion; not applied where neither can be trusted."""
     second = search.second(first.polynomial, search_px)
+    # Root mean square over all tiles and not over points, which lie where edges are.
     moved_px = float(np.sqrt(((search.vectors_px(first.polynomial)) ** 2).sum(axis=1).mean()))
     answer = replace(first, second=second, verdict=judging.verdict(second, first.cells))
     try:
@@ -89,10 +96,12 @@ def _weighed(search: _Search, first: Coregistration, search_px: int) -> Coregist
 def _by_information(search: _Search, first: Coregistration, second: SecondOpinion | None) -> Coregistration | None:
     """The shift of mutual information where tie points could not answer, as on small areas; None where it cannot."""
     says_together = first.fit is not None and first.fit.loo_px <= MOST_ERROR_PX
+    # Where points predict each other well and refuse, the images do lie together, and a shift would be noise.
     if says_together or second is None or not second.is_sure or second.difference_px < LEAST_SHIFT_PX:
         return None
     width, height = search.step
     shift = Polynomial.of(search.frame, (second.right_px * width,), (second.up_px * height,))
+    # The third witness: structure that is no more alike afterwards refutes both.
     likeness = search.likeness(first.polynomial), search.likeness(shift)
     if likeness[1] <= likeness[0]:
         return None
@@ -115,14 +124,14 @@ class _Search:
 
     pairs: Sequence[Pair]
     fixed: Sequence[Structure]
-    frame: Frame
+    frame: PolynomialFrame
     step: tuple[float, float]
 
     def points(self, polynomial: Polynomial, half_px: int, search_px: int) -> TiePoints:
         """Distinct matches of all tiles beyond the displacement that is already known, as whole vectors."""
         parts = []
         for (_, raster), fixed in zip(self.pairs, self.fixed, strict=True):
-            windows = Windows.of(raster.geobox.shape.yx, half_px=half_px, search_px=search_px)
+            windows = SearchWindows.of(raster.geobox.shape.yx, half_px=half_px, search_px=search_px)
             parts.append(matched(fixed, _structure(raster, polynomial), raster.geobox, windows=windows))
         points = joined(parts)
         points = points.where(points.distinct)
@@ -136,6 +145,7 @@ class _Search:
         moved = [
             (fixed, moving if polynomial.is_identity else warped(moving, polynomial)) for fixed, moving in self.pairs
         ]
+        # Mutual information measures what is left after the correction, so the correction's mean is added.
         right, up = self.vectors_px(polynomial).mean(axis=0)
         return judging.opinion(information_shift(moved, search_px=search_px), (float(right), float(up)))
 
@@ -156,6 +166,7 @@ class _Search:
             both = fixed.usable & moving.usable
             if both.any():
                 a, b = (stack[:, both] for stack in (fixed.channels, moving.channels))
+                # Means go by channel: what streets of one direction have in common is no likeness.
                 a, b = a - a.mean(axis=1, keepdims=True), b - b.mean(axis=1, keepdims=True)
                 sums += (a * b).sum(), (a * a).sum(), (b * b).sum()
         return float(sums[0] / math.sqrt(sums[1] * sums[2])) if sums[1] * sums[2] > 0 else 0.0
@@ -187,12 +198,12 @@ def check(pairs: Sequence[Pair]) -> None:
             raise ValueError(f"the {name} raster has no pixel that is valid in all its bands")
 
 
-def frame_of(pairs: Sequence[Pair]) -> Frame:
+def frame_of(pairs: Sequence[Pair]) -> PolynomialFrame:
     """The box around all tiles."""
     boxes = np.array([tuple(pair[0].geobox.boundingbox) for pair in pairs])
     left, bottom = boxes[:, :2].min(axis=0)
     right, top = boxes[:, 2:].max(axis=0)
-    return Frame(str(pairs[0][0].geobox.crs), (float(left), float(bottom), float(right), float(top)))
+    return PolynomialFrame(str(pairs[0][0].geobox.crs), (float(left), float(bottom), float(right), float(top)))
 
 
 def warped(raster: Raster, polynomial: Polynomial) -> Raster:
@@ -206,12 +217,14 @@ def warped(raster: Raster, polynomial: Polynomial) -> Raster:
     affine = raster.geobox.affine
     cols, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
     dx, dy = polynomial.at(affine.a * cols + affine.c, affine.e * rows + affine.f)
+    # Each band has holes of its own, so that weights cannot be shared.
     sampled = [
         _bilinear(values, valid, cols + dx / affine.a, rows + dy / affine.e)
         for values, valid in zip(raster.values_BHW, raster.valid_BHW, strict=True)
     ]
     values, valid = (np.stack(arrays) for arrays in zip(*sampled, strict=True))
     dtype = raster.values_BHW.dtype
+    # Integers are rounded before the cast, which would cut towards zero and darken every band by half a step.
     return Raster(raster.geobox, raster.bands, (np.rint(values) if dtype.kind in "iu" else values).astype(dtype), valid)
 
 
@@ -228,6 +241,7 @@ def _bilinear(values: np.ndarray, valid: np.ndarray, us: np.ndarray, vs: np.ndar
             share = row_share * col_share * (inside & valid[at])
             total += share * values[at]
             weight += share
+    # A source on the edge of two pixels belongs to the one that Image.displace takes, despite rounding.
     row, col = np.floor(vs + 1e-7).astype(int), np.floor(us + 1e-7).astype(int)
     inside = (row >= 0) & (row < height) & (col >= 0) & (col < width)
     valid_there = inside & valid[np.clip(row, 0, height - 1), np.clip(col, 0, width - 1)] & (weight > 0)

@@ -1,6 +1,6 @@
 """Displacements of Sentinel-1 by relative orbit: kept as JSON, applied to Earth Engine images as a graph.
 
-The shift against Sentinel-2 is steady on one orbit and differs between orbits (docs/reference/world.md, "Shift of
+The shift against Sentinel-2 is steady on one orbit and differs between orbits (local_ee/docs/world.md, "Shift of
 Sentinel-1"), so each orbit has its own polynomial.
 """
 
@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.coregistration.polynomial import EXPONENTS, Frame, Polynomial
+from isamap.gee_export.coregistration.polynomial import EXPONENTS, Polynomial, PolynomialFrame
 
 if TYPE_CHECKING:
     import ee
 
+# Free as a key: relative orbits are numbered from 1.
 ANY_ORBIT = 0  # the polynomial of orbits that have none of their own
 ORBIT = "relativeOrbitNumber_start"  # of a Sentinel-1 scene
 _STEP_M = 10  # of the displacement image's nominal pixels
@@ -34,13 +35,14 @@ class Displacement:
             raise ValueError(f"displacement of orbits {self.orbits}: expected each once, with one polynomial")
         if not self.orbits:
             raise ValueError("displacement holds no polynomial: no orbit was corrected, leave it out")
+        # The graph computes the powers of u and v once for all orbits, so they share one frame.
         if len({polynomial.frame for polynomial in self.polynomials}) > 1:
             raise ValueError("displacement mixes polynomials of different boxes: estimate all orbits in one run")
         if not self.frame.is_metric:
             raise ValueError(f"displacement in {self.frame.crs}: Earth Engine takes metres, estimate it on a UTM grid")
 
     @property
-    def frame(self) -> Frame:
+    def frame(self) -> PolynomialFrame:
         return self.polynomials[0].frame
 
     @property
@@ -77,15 +79,15 @@ class Displacement:
             raise ValueError(f"displacement file {path}: {error}") from error
 
 
-def displaced(image: ee.Image, displacement: Displacement, *, orbit: ee.ComputedObject | None = None) -> ee.Image:
+def displaced(image: ee.Image, displacement: Displacement) -> ee.Image:
     """The image, Sentinel-1 in linear power, as it would lie without its displacement; bilinear, as floats.
 
-    orbit: the scene's relative orbit; the image's own property by default. What belongs at a place is taken from the
-    place plus the vector: Image.displace adds the vector to the pixel's location (apidocs ee-image-displace), and
-    guides/register calls it the way to the matching place in the image to be registered. Bilinear keeps power
-    positive, which bicubic does not beside bright points.
+    What belongs at a place is taken from the place plus the vector: Image.displace adds the vector to the pixel's
+    location (apidocs ee-image-displace), and guides/register calls it the way to the matching place in the image to be
+    registered. Bilinear keeps power positive, which bicubic does not beside bright points.
     """
-    move = vectors(displacement, image.get(ORBIT) if orbit is None else orbit)
+    move = vectors(displacement, image.get(ORBIT))
+    # A metre more than the bound: the server reads so far around a tile, and rounding must not cut it.
     return image.displace(move, "bilinear", displacement.most_m + 1)
 
 
@@ -102,6 +104,7 @@ def vectors(displacement: Displacement, orbit: ee.ComputedObject) -> ee.Image:
     table = ee.Dictionary(
         {str(orbit_number): _coefficients(polynomial) for orbit_number, polynomial in polynomials.items()}
     )
+    # Looked up in the graph, because a mapped collection knows its orbit only there.
     own = ee.List(table.get(ee.Number(orbit).toInt().format("%d"), ee.List(_coefficients(fallback))))
     terms = _terms(displacement.frame, plane)
     count = len(EXPONENTS)
@@ -112,12 +115,13 @@ def vectors(displacement: Displacement, orbit: ee.ComputedObject) -> ee.Image:
     return ee.Image.cat(axes).rename(["dx", "dy"]).setDefaultProjection(plane)
 
 
-def _terms(frame: Frame, plane: ee.Projection) -> ee.Image:
+def _terms(frame: PolynomialFrame, plane: ee.Projection) -> ee.Image:
     """A band for each of EXPONENTS: u and v of the frame, held at its edges, to the exponents."""
     import ee
 
     places = ee.Image.pixelCoordinates(plane).multiply(_STEP_M)
     local = places.subtract(ee.Image.constant(list(frame.centre))).divide(ee.Image.constant(list(frame.half)))
+    # As `Frame.local`: outside the frame no point held the cubic.
     local = local.clamp(-1, 1)
     u, v = local.select(["x"]), local.select(["y"])
     return ee.Image.cat([_product([u] * i + [v] * j) for i, j in EXPONENTS])
@@ -126,6 +130,7 @@ def _terms(frame: Frame, plane: ee.Projection) -> ee.Image:
 def _product(factors: Sequence[ee.Image]) -> ee.Image:
     import ee
 
+    # Products instead of pow: 0 to the power 0 must be 1, and negative bases must stay real.
     out = ee.Image.constant(1).toDouble()
     for factor in factors:
         out = out.multiply(factor)
@@ -133,5 +138,4 @@ def _product(factors: Sequence[ee.Image]) -> ee.Image:
 
 
 def _coefficients(polynomial: Polynomial) -> list[float]:
-    """The coefficients of x, then those of y."""
     return [coefficient for axis in polynomial.padded() for coefficient in axis]

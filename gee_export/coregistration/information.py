@@ -14,8 +14,8 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
-from gee_export.base.grid import Raster
-from gee_export.coregistration.tiepoints import peak_of
+from isamap.gee_export.base.grid import Raster
+from isamap.gee_export.coregistration.tiepoints import peak_of
 
 MOST_RANKS, LEAST_RANKS = 24, 6  # grey levels of each band
 PIXELS_A_BIN = 20  # of the joint levels in a quarter: with fewer, chance alone looks like information
@@ -23,6 +23,7 @@ SIGMA_PX = 1.0  # of the smoothing: speckle, and the lattice that a former resam
 COARSE_PX, FINE_PX = 2, 3  # the step of the first look, and how far around its peak every pixel is tried
 CELLS, QUARTERS = 4, 4  # cells a side; every quarter takes every other cell along both axes
 PIXELS = 400_000  # of all tiles that are compared, spread evenly; more give no other shift
+# Some 14 pixels a joint level of LEAST_RANKS in each quarter: with fewer, quarters agree or differ by chance.
 LEAST_PIXELS = 2_000
 MOST_ERROR_PX = 0.5  # standard error of a shift that can be trusted
 
@@ -51,20 +52,25 @@ class InformationShift:
 
 def information_shift(pairs: Sequence[tuple[Raster, Raster]], *, search_px: int) -> InformationShift | None:
     """The shift of the second rasters against the first; None without a peak inside the search, or without texture."""
+    # A sixth of the smallest tile at most: every shift is then judged on most of the pixels.
     reach = max(2 * COARSE_PX, min(search_px, min(min(fixed.geobox.shape) for fixed, _ in pairs) // 6))
     tiles = _tiles(pairs, reach + FINE_PX)
     if not tiles:
         return None
     steps = range(-(reach // COARSE_PX) * COARSE_PX, reach + 1, COARSE_PX)
+    # A quarter of the pixels place the peak to a step; all of them are read only around it.
     coarse = _counts(tiles, steps, steps, every=2)
     row, col = _top(coarse.sum(axis=1), steps)
     down, right = (range(steps[at] - FINE_PX, steps[at] + FINE_PX + 1) for at in (row, col))
     fine = _counts(tiles, down, right)
+    # A peak at the rim of the search is none: the true one lies outside.
     peak = _peak(fine.sum(axis=1), down, right)
     if peak is None:
         return None
+    # The spread of quarters and not the peak's curvature: a wrong peak can be as sharp as a right one.
     quarters = [_of_quarter(coarse[:, quarter], fine[:, quarter], steps, (down, right)) for quarter in range(QUARTERS)]
     apart = np.array(quarters) - np.mean(quarters, axis=0)
+    # The standard error of a mean of four, both axes together.
     error_px = float(np.sqrt((apart**2).sum() / (QUARTERS * (QUARTERS - 1))))
     return InformationShift(peak[0], -peak[1], error_px)
 
@@ -91,8 +97,10 @@ def _peak(counts: np.ndarray, down: range, right: range) -> tuple[float, float] 
 
 def _information(counts: np.ndarray) -> np.ndarray:
     """Mutual information [shift] of joint counts [shift, pair of bands, level, level], the bands' summed (nats)."""
+    # An empty quarter divides by 1 and has no information, instead of NaN.
     joint = counts / np.maximum(counts.sum(axis=(2, 3), keepdims=True), 1)
     apart = joint.sum(axis=2, keepdims=True) * joint.sum(axis=3, keepdims=True)
+    # 0 log 0 is 0: the ones under both keep the logarithm finite where nothing was counted.
     logarithms = np.log(np.where(joint > 0, joint, 1) / np.where(joint > 0, apart, 1))
     return np.asarray((joint * logarithms).sum(axis=(1, 2, 3)))
 
@@ -112,13 +120,17 @@ class _Tile:
     def counts(self, down: int, right: int, every: int) -> np.ndarray:
         """Joint counts [quarter, pair of bands, level, level] of the moving raster read `down` and `right` away."""
         rows, cols = self.rows[::every], self.cols[::every]
-        at, there = np.ix_(rows, cols), np.ix_(rows + down, cols + right)
-        both = self.fixed_valid[at] & self.moving_valid[there]
+        at, shifted = np.ix_(rows, cols), np.ix_(rows + down, cols + right)
+        both = self.fixed_valid[at] & self.moving_valid[shifted]
         quarter = (2 * _parity(rows)[:, None] + _parity(cols)[None])[both]
         still = [band[at][both] for band in self.fixed]
-        loose = [band[there][both] for band in self.moving]
+        loose = [band[shifted][both] for band in self.moving]
         shape = QUARTERS, self.ranks, self.ranks
-        codes = [((quarter * self.ranks) + one) * self.ranks + other for one, other in product(still, loose)]
+        # One number a triple, so that a single bincount fills quarter, fixed and moving level.
+        codes = [
+            ((quarter * self.ranks) + fixed_level) * self.ranks + moving_level
+            for fixed_level, moving_level in product(still, loose)
+        ]
         return np.stack([np.bincount(code, minlength=int(np.prod(shape))).reshape(shape) for code in codes], axis=1)
 
 
@@ -143,6 +155,7 @@ def _tiles(pairs: Sequence[tuple[Raster, Raster]], margin: int) -> list[_Tile]:
         pixels += int(np.count_nonzero(np.logical_and(fixed_valid, moving_valid)[np.ix_(*lattice)]))
     if pixels < LEAST_PIXELS:
         return []
+    # As many levels as the pixels can fill: too many would find information in noise.
     ranks = int(np.clip(np.sqrt(pixels / QUARTERS / PIXELS_A_BIN), LEAST_RANKS, MOST_RANKS))
     levels = [_ranked([pair[side] for pair in pairs], ranks) for side in (0, 1)]
     if any(of_side is None for of_side in levels):
@@ -164,12 +177,14 @@ def _ranked(rasters: Sequence[Raster], ranks: int) -> list[np.ndarray] | None:
         )
         if values.min() == values.max():
             return None
+        # Quantiles over all tiles: a level means the same grey value in each of them.
         limits.append(np.quantile(values, np.linspace(0, 1, ranks + 1)[1:-1]))
     return [np.stack([np.searchsorted(*pair) for pair in zip(limits, values, strict=True)]) for values in smooth]
 
 
 def _parity(line: np.ndarray) -> np.ndarray:
     """0 and 1 in turn along CELLS strips of rows or columns."""
+    # Interleaved strips, so that every quarter sees all parts of the area.
     return np.arange(len(line)) * CELLS // max(1, len(line)) % 2
 
 

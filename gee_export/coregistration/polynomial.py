@@ -16,7 +16,7 @@ TERMS = {0: 1, 1: 3, 2: 6, 3: 10}  # of each axis, by order
 
 
 @dataclass(frozen=True)
-class Frame:
+class PolynomialFrame:
     """The box of a coordinate system that a displacement is known in; its middle and edges are u, v = 0 and -1, 1."""
 
     crs: str
@@ -67,7 +67,7 @@ class Polynomial:
     dy: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        Frame(self.crs, self.bounds)
+        PolynomialFrame(self.crs, self.bounds)
         if len(self.dx) != len(self.dy) or len(self.dx) not in TERMS.values():
             raise ValueError(
                 f"displacement of {len(self.dx)} and {len(self.dy)} coefficients: expected {sorted(TERMS.values())}"
@@ -76,18 +76,18 @@ class Polynomial:
             raise ValueError("displacement coefficients must be finite numbers")
 
     @classmethod
-    def identity(cls, frame: Frame) -> Polynomial:
+    def identity(cls, frame: PolynomialFrame) -> Polynomial:
         """The polynomial that displaces nothing."""
         return cls.of(frame, (0.0,), (0.0,))
 
     @classmethod
-    def of(cls, frame: Frame, dx: Iterable[float], dy: Iterable[float]) -> Polynomial:
+    def of(cls, frame: PolynomialFrame, dx: Iterable[float], dy: Iterable[float]) -> Polynomial:
         """Coefficients of a frame's u and v."""
         return cls(frame.crs, frame.bounds, tuple(map(float, dx)), tuple(map(float, dy)))
 
     @property
-    def frame(self) -> Frame:
-        return Frame(self.crs, self.bounds)
+    def frame(self) -> PolynomialFrame:
+        return PolynomialFrame(self.crs, self.bounds)
 
     @property
     def order(self) -> int:
@@ -109,6 +109,7 @@ class Polynomial:
 
     def padded(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """The coefficients of both axes as a third-order polynomial's."""
+        # A graph has one form for all orders: terms that an orbit lacks are multiplied by 0.
         missing = (0.0,) * (len(EXPONENTS) - len(self.dx))
         return self.dx + missing, self.dy + missing
 
@@ -123,7 +124,7 @@ class Polynomial:
             bounds = cast(
                 "tuple[float, float, float, float]", tuple(map(float, document["bounds"]))
             )  # Frame counts them
-            frame = Frame(str(document["crs"]), bounds)
+            frame = PolynomialFrame(str(document["crs"]), bounds)
             return cls.of(frame, document["dx"], document["dy"])
         except KeyError as error:
             raise ValueError(f"displacement has no {error.args[0]!r}: expected crs, bounds, dx and dy") from error
@@ -148,6 +149,7 @@ def design(u: np.ndarray, v: np.ndarray, order: int) -> np.ndarray:
 
 def solved(design_NT: np.ndarray, d_N2: np.ndarray) -> np.ndarray:
     """Coefficients [term, axis] by least squares."""
+    # By singular values and not by normal equations, whose condition is the square of a cubic's.
     return np.linalg.lstsq(design_NT, d_N2, rcond=None)[0]
 
 
@@ -156,6 +158,7 @@ def left_out(design_NT: np.ndarray, d_N2: np.ndarray, fold_N: np.ndarray) -> np.
     out = np.full(d_N2.shape, np.nan)
     for fold in np.unique(fold_N):
         in_fold = fold_N == fold
+        # Fewer points than terms fit anything, so their error would be of no fold.
         if (~in_fold).sum() >= design_NT.shape[1]:
             out[in_fold] = d_N2[in_fold] - design_NT[in_fold] @ solved(design_NT[~in_fold], d_N2[~in_fold])
     return out

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.atomic import write_whole
-from gee_export.base.grid import Raster
-from gee_export.base.named_raster import open_named
-from gee_export.base.rasters import check_whole
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.base.grid import Raster
+from isamap.gee_export.base.named_raster import open_named
+from isamap.gee_export.base.rasters import check_whole
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -34,6 +34,7 @@ def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
             raise ValueError(f"{path} does not touch the other raster: there is nothing to compare")
         height, width = onto.shape
         grid_options = {"crs": str(onto.crs), "transform": onto.affine, "height": height, "width": width}
+        # A file without a mark for missing pixels gets an alpha band, or ground outside of it would read as 0.
         bare = file.nodata is None and ColorInterp.alpha not in file.colorinterp
         with WarpedVRT(file, **grid_options, resampling=Resampling.bilinear, tolerance=1e-6, add_alpha=bare) as warped:
             return _raster(warped, onto)
@@ -69,6 +70,7 @@ def _raster(file: DatasetReader, grid: GeoBox) -> Raster:
 
     numbers = [n for n in range(1, file.count + 1) if file.colorinterp[n - 1] != ColorInterp.alpha]
     values = file.read(numbers)
+    # Integers of 32 bits do not fit float32's 24 bits of mantissa.
     values = values.astype(np.float32 if values.dtype.itemsize < 4 or values.dtype == np.float32 else np.float64)
     valid = (file.read_masks(numbers) != 0) & np.isfinite(values)
     names = tuple(file.descriptions[n - 1] or f"band{n}" for n in numbers)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.coregistration.cells import CellError, area_error_px, cells_json, cells_text
-from gee_export.coregistration.consensus import Fit
-from gee_export.coregistration.polynomial import Polynomial
-from gee_export.coregistration.tiepoints import TiePoints
-from gee_export.coregistration.verdict import SecondOpinion
+from isamap.gee_export.coregistration.cells import CellError, area_error_px, cells_json, cells_text
+from isamap.gee_export.coregistration.consensus import Fit
+from isamap.gee_export.coregistration.polynomial import Polynomial
+from isamap.gee_export.coregistration.tiepoints import TiePoints
+from isamap.gee_export.coregistration.verdict import SecondOpinion
 
 
 @dataclass(frozen=True)

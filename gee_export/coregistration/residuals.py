@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.base.atomic import write_whole
-from gee_export.coregistration.coregister import Coregistration
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.coregistration.coregister import Coregistration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,14 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+# As CFOG has it: half a turn in steps of 20 degrees.
 ORIENTATIONS = 9
 EDGE_SIGMA_PX = 1.0  # of the gradient; the least error on simulated and real pairs of .7, 1, 1.5 and 2
 SMOOTH_SIGMA_PX = 0.8  # of the channels
 DAMPING = 0.1  # share of the mean energy below which a pixel's structure fades instead of being blown up
 HOLE_SIGMA_PX = 1.5  # holes of up to some 3 pixels are filled, larger ones are missing
+# A hole whose surroundings are mostly known is filled; beside a large one the fill would be an edge of its own.
 _MOSTLY = 0.6
 _REACH_PX = 4  # of the gradient: pixels this near to a missing one have none
+# Finer than any edge that counts, and the ends 0 and 1 are levels themselves.
 _LEVELS = 257
+# Neighbouring orientations share an edge, so that one that turns a little between sensors still matches.
 _ORIENTATION_WEIGHTS = np.array([1, 2, 1], np.float32) / 4
 
 
@@ -42,6 +46,7 @@ def structure(values_BHW: np.ndarray, valid_BHW: np.ndarray) -> Structure:
     for band in values_BHW:
         channels += _oriented(_without_holes(_ranks(band, valid), valid, valid_share), usable)
     channels = ndimage.gaussian_filter(channels, (0, SMOOTH_SIGMA_PX, SMOOTH_SIGMA_PX))
+    # Orientations are a circle: the last one is the first one's neighbour.
     channels = ndimage.convolve1d(channels, _ORIENTATION_WEIGHTS, axis=0, mode="wrap")
     energy = (channels**2).sum(axis=0)
     typical = float(energy[usable].mean())
@@ -69,8 +74,10 @@ def _ranks(band: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
 def _oriented(ranks: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """How steep the image is across each orientation, either way, in units of its own mean steepness."""
+    # Zeroed before the mean: the step from ground to no data would outweigh all edges.
     across = ndimage.gaussian_filter(ranks, EDGE_SIGMA_PX, order=(0, 1)) * usable
     down = ndimage.gaussian_filter(ranks, EDGE_SIGMA_PX, order=(1, 0)) * usable
     steepness = float(np.sqrt((across**2 + down**2)[usable].mean()))
     angle = (np.arange(ORIENTATIONS, dtype=np.float32) * np.float32(np.pi / ORIENTATIONS))[:, None, None]
+    # The sign goes: radar may be bright where the optical image is dark.
     return np.abs(np.cos(angle) * across + np.sin(angle) * down) / (steepness or 1.0)

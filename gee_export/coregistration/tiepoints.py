@@ -9,16 +9,17 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from scipy import fft
 
-from gee_export.coregistration.structure import Structure
+from isamap.gee_export.coregistration.structure import Structure
 
 WHOLE, HALF = 0.9, 0.5  # usable shares of a window: one image must be nearly whole, the other may have holes
 LEAST_PEAK = 0.04  # correlation; unrelated textures of 96-px windows reach .02
 SECOND_PX = 3  # a peak nearer than this is the same one
+# Windows without any texture have energies of rounding alone, and a correlation of noise.
 _FLAT = 1e-9
 
 
 @dataclass(frozen=True)
-class Windows:
+class SearchWindows:
     """Square windows of 2 half_px a side every step_px, searched for up to search_px away."""
 
     half_px: int
@@ -30,13 +31,14 @@ class Windows:
             raise ValueError(f"windows {self}: sizes must be positive, the search 2 pixels at least")
 
     @classmethod
-    def of(cls, shape: tuple[int, int], *, half_px: int, search_px: int) -> Windows:
+    def of(cls, shape: tuple[int, int], *, half_px: int, search_px: int) -> SearchWindows:
         """Windows that overlap by half; smaller ones, and a shorter search, in images too small for several."""
         side = min(shape)
         half = max(8, min(half_px, side // 6))
         return cls(half, half, max(2, min(search_px, (side - 2 * half) // 4)))
 
     def centres(self, length: int) -> range:
+        # A window near the rim could not be searched to all sides, and would favour the inside.
         margin = self.half_px + self.search_px
         return range(margin, length - margin + 1, self.step_px)
 
@@ -80,7 +82,7 @@ def joined(parts: Sequence[TiePoints]) -> TiePoints:
     return TiePoints(**arrays, tried=sum(tile_points.tried for tile_points in parts))
 
 
-def matched(fixed: Structure, moving: Structure, geobox: GeoBox, *, windows: Windows) -> TiePoints:
+def matched(fixed: Structure, moving: Structure, geobox: GeoBox, *, windows: SearchWindows) -> TiePoints:
     """Tie points of two images of a grid, each as `structure.structure` gives it."""
     matches, tried = [], 0
     for row in windows.centres(geobox.shape[0]):
@@ -96,7 +98,7 @@ def matched(fixed: Structure, moving: Structure, geobox: GeoBox, *, windows: Win
 
 
 def _match(
-    fixed: Structure, moving: Structure, centre: tuple[int, int], windows: Windows
+    fixed: Structure, moving: Structure, centre: tuple[int, int], windows: SearchWindows
 ) -> tuple[float, float, float, float] | None:
     """Pixels right and down, peak and ratio; None without structure, without data, or with the peak at the rim.
 
@@ -122,9 +124,11 @@ def correlated(template_CHW: np.ndarray, area_CHW: np.ndarray) -> np.ndarray | N
     own = float((template.astype(float) ** 2).sum())
     if own <= _FLAT:
         return None
+    # By Fourier transforms: a window of 96 px has 33 x 33 places, sums one by one a thousand products a pixel.
     size = tuple(fft.next_fast_len(side, real=True) for side in area_CHW.shape[1:])
     spectrum = fft.rfft2(area_CHW, size) * np.conj(fft.rfft2(template, size))
     product = fft.irfft2(spectrum.sum(axis=0), size)[: shape[0], : shape[1]]
+    # Normalised by the window under each place: without it bright structure would win everywhere.
     energy = _sums(area_CHW.astype(float) ** 2, height, width) - _sums(area_CHW, height, width) ** 2 / (height * width)
     energy = energy.sum(axis=0)
     return product / np.sqrt(own * energy) if energy.min() > _FLAT else None
@@ -147,9 +151,11 @@ def peak_of(surface: np.ndarray) -> tuple[float, float, float, float] | None:
         return None
     _, right, down, right2, both, down2 = _QUADRATIC @ surface[row - 1 : row + 2, col - 1 : col + 2].ravel()
     curvature = 4 * right2 * down2 - both**2
+    # A ridge or a saddle fits a long edge anywhere along it, so it is no point.
     if right2 >= 0 or curvature <= 0:
         return None
     offset = (both * down - 2 * down2 * right) / curvature, (both * right - 2 * right2 * down) / curvature
+    # Beyond the neighbourhood that it was fitted to, a quadratic says nothing.
     if max(map(abs, offset)) > 1:
         return None
     middle = (surface.shape[0] - 1) // 2, (surface.shape[1] - 1) // 2

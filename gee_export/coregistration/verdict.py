@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gee_export.coregistration.cells import CellError
-from gee_export.coregistration.consensus import WeakEvidence
-from gee_export.coregistration.information import InformationShift
+from isamap.gee_export.coregistration.cells import CellError
+from isamap.gee_export.coregistration.consensus import WeakEvidence
+from isamap.gee_export.coregistration.information import InformationShift
 
 AGREEING_PX = 0.5
 DISPUTED_PX = 1.5  # as far apart as tie points may be wrong

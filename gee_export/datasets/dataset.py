@@ -7,11 +7,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import date
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,13 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely.geometry import Polygon
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import Storage, crc32c, open_storage
-from gee_export.datasets import digests, geotiff, index, manifest
-from gee_export.datasets.index import SPLITS, Patch, layer_file
-from gee_export.datasets.manifest import Band, BandStatistics, DatasetManifest, Grid, StoredLayer
-from gee_export.datasets.sample import IMAGE, Entry, Sample, encode
-from gee_export.datasets.sums import statistics
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import Storage, crc32c, open_storage
+from isamap.gee_export.datasets import digests, geotiff, index, manifest
+from isamap.gee_export.datasets.index import SPLITS, Patch, layer_file
+from isamap.gee_export.datasets.manifest import Band, BandStatistics, DatasetManifest, Grid, StoredLayer
+from isamap.gee_export.datasets.sample import IMAGE, Entry, Sample, encode
+from isamap.gee_export.datasets.sums import statistics
 
 __all__ = [
     "SPLITS", "Band", "BandStatistics", "Dataset", "DatasetManifest", "Entry", "Grid", "Patch", "Sample", "StoredLayer",
@@ -64,8 +63,6 @@ class Dataset:
                 f"{storage.url} is damaged: {INDEX} lists {len(patches)} patches, {MANIFEST} counts "
                 f"{head.counts.get('patches')}; run the same export again"
             )
-        if digest is None:
-            _note_older(storage.url)
         return cls(storage, head, patches)
 
     def __len__(self) -> int:
@@ -140,6 +137,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the manifest and of every patch's place and checksums."""
         digest = hashlib.sha256(manifest.encode(self.manifest))
+        # By checksums and not by bytes: a fingerprint must not read the dataset.
         digest.update(json.dumps([_facts(patch) for patch in self.patches]).encode())
         return digest.hexdigest()[:16]
 
@@ -211,6 +209,7 @@ def write(url_or_path: str | Path, head: DatasetManifest, samples: Iterable[Samp
 
 def finish(storage: Storage, head: DatasetManifest, entries: Sequence[Entry]) -> Dataset:
     """Writes the index and, last of all, the manifest: from then on the dataset is whole."""
+    # By id and not as they came, so that killed and continued exports give the same bytes.
     ordered = sorted(entries, key=lambda entry: entry.patch.id)
     patches = tuple(entry.patch for entry in ordered)
     if len({patch.id for patch in patches}) != len(patches):
@@ -251,16 +250,6 @@ def _footprints(patches: Sequence[Patch], head: DatasetManifest) -> Iterator[Pol
         box = head.grids[patch.region].patch_geobox(patch.row, patch.col, head.size).boundingbox
         x, y = (box.left, box.right, box.right, box.left), (box.top, box.top, box.bottom, box.bottom)
         yield Polygon(np.column_stack(to_degrees[patch.region].transform(x, y)))
-
-
-@cache
-def _note_older(url: str) -> None:
-    """Once a process: a dataset that cannot be checked is read as before."""
-    print(
-        f"note: {url} is of an isamap that wrote no digests, so {MANIFEST} and {INDEX} cannot be checked; "
-        "export it again into a new folder to have them",
-        file=sys.stderr,
-    )
 
 
 def _remedy(storage: Storage) -> str:

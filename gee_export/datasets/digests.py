@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault
 
-FIELD = "digests"  # the manifest's last; isamap 0.1 wrote none
+FIELD = "digests"  # the manifest's last; an unfinished dataset has none
 MANIFEST, INDEX = "manifest.json", "patches.parquet"
 
 
@@ -24,26 +24,17 @@ def sealed(document: Mapping[str, Any], index: bytes) -> bytes:
     return text({**document, FIELD: digests | {MANIFEST: _digest(text({**document, FIELD: digests}))}})
 
 
-def of_index(document: Mapping[str, Any]) -> str | None:
-    """The digest that patches.parquet must have; None of datasets of isamap 0.1 and of unfinished ones."""
-    return (document.get(FIELD) or {}).get(INDEX)
+def checked(document: Mapping[str, Any], data: bytes, where: str) -> str:
+    """The digest that patches.parquet must have; Fault unless a manifest's bytes are those that were written."""
+    if not _is_whole(document, data):
+        raise Fault(f"{where} is damaged (its digest is not that of its contents): run the same export again")
+    digest: str = document[FIELD][INDEX]
+    return digest
 
 
-def check(document: Mapping[str, Any], data: bytes, where: str, *, field_names: Collection[str]) -> None:
-    """Fault unless a manifest's bytes are those that were written; without digests, unless all its fields are known.
-
-    So neither a changed value nor a changed name of `digests` passes; later versions may add fields under digests.
-    """
-    if FIELD in document:
-        if not _is_whole(document, data):
-            raise Fault(f"{where} is damaged (its digest is not that of its contents): run the same export again")
-    elif unknown := sorted(document.keys() - set(field_names)):
-        raise Fault(f"{where} is damaged (unknown field {unknown[0]!r}): run the same export again")
-
-
-def check_index(data: bytes, digest: str | None, where: str) -> None:
+def check_index(data: bytes, digest: str, where: str) -> None:
     """Fault where the bytes of patches.parquet are not those that the manifest was written for."""
-    if digest is not None and _digest(data) != digest:
+    if _digest(data) != digest:
         raise Fault(
             f"{where} is damaged or of another export (its digest is not {MANIFEST}'s): run the same export again"
         )

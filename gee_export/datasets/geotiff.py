@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.base.rasters import open_bytes
-from gee_export.datasets.manifest import Band
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.rasters import open_bytes
+from isamap.gee_export.datasets.manifest import Band
 
 _LOADING = Lock()
 # DEFLATE level 1 with the horizontal predictor: half the time of level 6 and the same size on 10-m patches;

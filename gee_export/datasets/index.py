@@ -10,7 +10,7 @@ from typing import Any
 
 from shapely.geometry import Polygon
 
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault
 
 SPLITS = ("train", "val", "test")
 _COLUMNS = (
@@ -133,4 +133,5 @@ def _patch(row: Sequence[Any]) -> Patch:
 
 
 def _share(value: float | None) -> float | None:
+    # A column of floats brings an unknown share as NaN, and NaN is unequal to itself in comparisons of patches.
     return None if value is None or value != value else value

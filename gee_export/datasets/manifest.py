@@ -10,8 +10,8 @@ from typing import Any
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.datasets import digests
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.datasets import digests
 
 VERSION = 1
 # Fields of a manifest that only the server knows
@@ -19,13 +19,17 @@ FROM_SERVER = (
     "simulated", "backscatter", "label", "scenes", "skipped", "image.product.sentinel2", "layers.frames.dates",
 )  # fmt: skip
 FROM_PLAN = ("split.positions", "split.left_out", "split.regions")  # found by the plan, not asked for
+# The one number of int16 without a counterpart, so that stored values stay symmetric.
 NODATA = -32768
 LEAST_SHOWN = 0.5  # share of a patch: foreign images, finer ones and frames that show less are left out
 # Each a folder of the dataset (docs/reference/formats.md, "Patch dataset")
 LAYERS = ("shares", "frames", "fine", "fine_labels")
-# Left out where empty: datasets without them keep the bytes, and so the fingerprints, of isamap 0.1
+# Left out where empty
 LATER_FIELDS = ("asked", "skipped", "layers")
 REFLECTANCE_SCALE = 1e-4
+# Processing baseline 04.00 (25 January 2022) adds 1000 to Sentinel-2's numbers; water and shade seem to reflect 0.1
+DARK = 0.095
+# int16 then holds -327.67 to 327.67 dB, finer than any speckle.
 DECIBEL_SCALE = 0.01
 
 
@@ -160,9 +164,9 @@ class DatasetManifest:
 
     @property
     def level(self) -> str | None:
-        """Sentinel-2's in the composites, L2A or L1C; None where there is none. isamap 0.1 wrote none: it was L2A."""
+        """Sentinel-2's in the composites, L2A or L1C; None where there is none."""
         facts = (sensors for periods in self.scenes.values() for sensors in periods.values())
-        return next((sensors["sentinel2"].get("level", "L2A") for sensors in facts if "sentinel2" in sensors), None)
+        return next((sensors["sentinel2"]["level"] for sensors in facts if "sentinel2" in sensors), None)
 
     @property
     def impervious_class(self) -> int:
@@ -178,6 +182,7 @@ class DatasetManifest:
         for name in LATER_FIELDS:
             if not document[name]:
                 del document[name]
+        # Through JSON, so that tuples are lists on both sides of a comparison.
         plain: dict[str, Any] = json.loads(json.dumps(document))
         return plain
 
@@ -214,22 +219,25 @@ def encode(manifest: DatasetManifest, index: bytes | None = None) -> bytes:
 
 
 def decode(data: bytes, where: str) -> DatasetManifest:
-    """The manifest of a manifest.json's bytes; Fault naming the file where it is damaged or of another version."""
-    return decode_sealed(data, where)[0]
+    """The manifest of an unfinished dataset; Fault naming the file where it is damaged or of another version."""
+    return DatasetManifest.from_json(_document(data, where), where)
 
 
-def decode_sealed(data: bytes, where: str) -> tuple[DatasetManifest, str | None]:
-    """The manifest, and the digest that patches.parquet must have; None for isamap 0.1 and unfinished datasets."""
+def decode_sealed(data: bytes, where: str) -> tuple[DatasetManifest, str]:
+    """The manifest of a finished dataset, and the digest that patches.parquet must have; Fault as of `decode`."""
+    document = _document(data, where)
+    head = DatasetManifest.from_json(document, where)
+    return head, digests.checked(document, data, where)
+
+
+def _document(data: bytes, where: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Fault(f"{where} is not JSON ({error}): the dataset is damaged; run the same export again") from error
     if not isinstance(document, dict):
         raise Fault(f"{where} is no JSON object: the dataset is damaged; run the same export again")
-    if document.get("version") == VERSION:
-        field_names = {field_.name for field_ in fields(DatasetManifest)} - {"bands"} | {"version"}
-        digests.check(document, data, where, field_names=field_names)
-    return DatasetManifest.from_json(document, where), digests.of_index(document)
+    return document
 
 
 def differences(requested: DatasetManifest, stored: DatasetManifest, *, without: Sequence[str] = ()) -> list[str]:

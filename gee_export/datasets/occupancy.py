@@ -7,8 +7,8 @@ import shapely
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import outline as outlines
-from gee_export.base.grid import Window, crop
+from isamap.gee_export.base import outline as outlines
+from isamap.gee_export.base.grid import Window, crop
 
 _SIDE = 32  # patches of a block's side
 _AT_ONCE = 65_536  # patches that are compared with the outline in one call
@@ -23,9 +23,9 @@ def occupied(outline: BaseGeometry, lattice: GeoBox, row: np.ndarray, col: np.nd
     top, bottom = row[::_SIDE], row[_ends(len(row))] + size
     left, right = col[::_SIDE], col[_ends(len(col))] + size
     blocks = _boxes(lattice, top[:, None], left[None], bottom[:, None], right[None])
-    whole = shapely.covers(outline, blocks)
-    mask = _spread(whole, len(row), len(col))
-    open_row, open_col = np.nonzero(_spread(shapely.intersects(outline, blocks) & ~whole, len(row), len(col)))
+    covered = shapely.covers(outline, blocks)
+    mask = _spread(covered, len(row), len(col))
+    open_row, open_col = np.nonzero(_spread(shapely.intersects(outline, blocks) & ~covered, len(row), len(col)))
     for start in range(0, len(open_row), _AT_ONCE):
         at = open_row[start : start + _AT_ONCE], open_col[start : start + _AT_ONCE]
         mask[at] = _touching(outline, lattice, row[at[0]], col[at[1]], size)
@@ -50,7 +50,6 @@ def _boxes(lattice: GeoBox, top: np.ndarray, left: np.ndarray, bottom: np.ndarra
 
 
 def _touching(outline: BaseGeometry, lattice: GeoBox, row: np.ndarray, col: np.ndarray, size: int) -> np.ndarray:
-    """Which patches have a pixel in the outline."""
     boxes = _boxes(lattice, row, col, row + size, col + size)
     mask: np.ndarray = shapely.covers(outline, boxes)
     edge = np.flatnonzero(~mask & shapely.intersects(outline, boxes))

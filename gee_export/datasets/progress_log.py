@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import logging
@@ -15,11 +14,12 @@ from typing import Any
 
 import platformdirs
 
-from gee_export.base.atomic import append, make_folder
-from gee_export.base.errors import Fault
-from gee_export.base.storage import HIDDEN, disk_fault, is_remote, write_whole
-from gee_export.datasets import manifest
-from gee_export.datasets.manifest import DatasetManifest
+from isamap.gee_export.base.atomic import append, make_folder
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.platform.lock import take
+from isamap.gee_export.base.storage import HIDDEN, disk_fault, is_remote, write_whole
+from isamap.gee_export.datasets import manifest
+from isamap.gee_export.datasets.manifest import DatasetManifest
 
 HEAD = "head.json"
 
@@ -56,10 +56,8 @@ class ProgressLog:
         except OSError as error:
             raise disk_fault(self.folder, error) from error
         with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise Fault(f"{self.folder.parent} is being written by another export: wait for it") from error
+            if not take(file):
+                raise Fault(f"{self.folder.parent} is being written by another export: wait for it")
             for path in self.folder.rglob(".*.part"):  # of writers that were killed
                 path.unlink(missing_ok=True)
             yield
@@ -76,7 +74,7 @@ class ProgressLog:
 
     @property
     def is_readable(self) -> bool:
-        """False where the head is no JSON, as a power cut leaves files that were not synced (isamap 0.1's)."""
+        """False where the head is no JSON, as a power cut leaves files that a disk had not synced."""
         try:
             return not self.has_begun or isinstance(json.loads((self.folder / HEAD).read_bytes()), dict)
         except ValueError:

@@ -12,13 +12,13 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import outline as outlines
-from gee_export.base import regions
-from gee_export.base.grid import Window, crop, grid_of, lattice_window
-from gee_export.base.regions import Region
-from gee_export.base.windows import Windows
-from gee_export.datasets.manifest import Grid
-from gee_export.datasets.occupancy import occupied
+from isamap.gee_export.base import outline as outlines
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.grid import Window, crop, grid_of, lattice_window
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.datasets.manifest import Grid
+from isamap.gee_export.datasets.occupancy import occupied
 
 
 @dataclass(frozen=True)

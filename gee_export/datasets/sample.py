@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.base.storage import crc32c
-from gee_export.datasets import geotiff
-from gee_export.datasets.index import Patch, layer_file, patch_id
-from gee_export.datasets.manifest import NODATA, Band, DatasetManifest
-from gee_export.datasets.sums import Sums
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.storage import crc32c
+from isamap.gee_export.datasets import geotiff
+from isamap.gee_export.datasets.index import Patch, layer_file, patch_id
+from isamap.gee_export.datasets.manifest import NODATA, Band, DatasetManifest
+from isamap.gee_export.datasets.sums import Sums
 
 LABEL = Band("label", "class", 1.0, nodata=UNKNOWN)
 IMAGE = "image"  # the key of the image's own sums

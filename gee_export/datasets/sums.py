@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.datasets.manifest import Band, BandStatistics
+from isamap.gee_export.datasets.manifest import Band, BandStatistics
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,10 @@ import shapely
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base.errors import Fault
-from gee_export.base.retry import refusal
-from gee_export.base.storage import write_whole
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import refusal
+from isamap.gee_export.base.storage import write_whole
+from isamap.gee_export.earth_engine import session
 
 if TYPE_CHECKING:
     import ee
@@ -100,13 +101,18 @@ def administrative_unit(name: str, boundaries: str = "gaul") -> AdministrativeUn
     """
     if boundaries not in BOUNDARIES:
         raise ValueError(f"boundaries {boundaries!r}: expected one of {', '.join(BOUNDARIES)}")
-    parts = tuple(part.strip() for part in name.split("/"))
+    parts = tuple(step.strip() for step in name.split("/"))
     if not all(parts) or len(parts) > len(LEVELS):
         raise ValueError(f"--admin {name!r}: expected a name, or COUNTRY/FIRST/SECOND such as China/Hubei/Wuhan")
+    connected = session.current()
+    if connected is not None and connected.is_open:
+        raise ValueError(
+            "--catalog open: no public archive holds boundaries: give the place by --geometry FILE or --bbox"
+        )
     table = BOUNDARIES[boundaries]
     for level in range(len(LEVELS)) if len(parts) == 1 else (len(parts) - 1,):
         if units := _units(table, level, parts):
-            return _outlined(table, _single(units, name, table), level)
+            return _outlined(table, _single(units, "/".join(parts), table), level)
     raise ValueError(
         f"--admin {name!r}: {table.title} has no unit of that name; names are the table's own, in Latin letters "
         "(China/Hubei Sheng/Wuhan): look them up in the catalog, or give your own boundary by --geometry FILE"
@@ -117,7 +123,7 @@ def write_outline(
     name: str, out: str | Path, *, boundaries: str = "gaul", project: str | None = None, catalog: str | Path = "world"
 ) -> AdministrativeUnit:
     """The unit of a name, its outline written as GeoJSON to `out`, with table and licence; as `administrative_unit`."""
-    from gee_export.earth_engine.session import connect
+    from isamap.gee_export.earth_engine.session import connect
 
     path = Path(out)
     if path.suffix.lower() not in (".geojson", ".json"):
@@ -131,9 +137,9 @@ def write_outline(
 def _units(table: BoundaryTable, level: int, parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The paths of the units of a level that match: the whole path, or its last name alone."""
     columns = table.columns[: level + 1]
-    asked = dict(zip(columns[-len(parts) :], parts, strict=True))
+    name_of_column = dict(zip(columns[-len(parts) :], parts, strict=True))
     rows = _asked(table, level, lambda features: [
-        _begins(features, asked).aggregate_array(column) for column in columns
+        _begins(features, name_of_column).aggregate_array(column) for column in columns
     ])  # fmt: skip
     paths = dict.fromkeys(zip(*rows, strict=True))
     return [path for path in paths if all(map(_matches, path[-len(parts) :], parts))]
@@ -143,14 +149,10 @@ def _begins(features: ee.FeatureCollection, asked: dict[str, str]) -> ee.Feature
     """The features whose names begin as asked, as spelled or with capitals: the server compares letters exactly."""
     import ee
 
-    for column, part in asked.items():
-        spellings = dict.fromkeys((part, part.title(), part.capitalize()))
+    for column, name in asked.items():
+        spellings = dict.fromkeys((name, name.title(), name.capitalize()))
         features = features.filter(ee.Filter.Or(*(ee.Filter.stringStartsWith(column, each) for each in spellings)))
     return features
-
-
-def _spelled(name: str) -> str:
-    return "/".join(part.strip() for part in name.split("/"))
 
 
 def _matches(full: str, part: str) -> bool:
@@ -158,29 +160,28 @@ def _matches(full: str, part: str) -> bool:
 
 
 def _single(units: list[tuple[str, ...]], name: str, table: BoundaryTable) -> tuple[str, ...]:
-    exact = [path for path in units if "/".join(path).casefold() == _spelled(name).casefold()]
-    chosen = exact or units
-    if len(chosen) > 1:
-        listed = ", ".join("/".join(path) for path in sorted(chosen)[:MOST_NAMED])
-        more = f" and {len(chosen) - MOST_NAMED} more" if len(chosen) > MOST_NAMED else ""
+    exact = [path for path in units if "/".join(path).casefold() == name.casefold()]
+    matches = exact or units
+    if len(matches) > 1:
+        listed = ", ".join("/".join(path) for path in sorted(matches)[:MOST_NAMED])
+        more = f" and {len(matches) - MOST_NAMED} more" if len(matches) > MOST_NAMED else ""
         raise ValueError(
-            f"--admin {name!r} names {len(chosen)} units of {table.title}: {listed}{more}; give one of them as it is"
+            f"--admin {name!r} names {len(matches)} units of {table.title}: {listed}{more}; give one of them as it is"
         )
-    return chosen[0]
+    return matches[0]
 
 
 def _outlined(table: BoundaryTable, path: tuple[str, ...], level: int) -> AdministrativeUnit:
     import ee
 
-    from gee_export.earth_engine import session
-
     def geometry_of(features: ee.FeatureCollection) -> Any:
-        for column, part in zip(table.columns, path, strict=False):
-            features = features.filter(ee.Filter.eq(column, part))
+        for column, level in zip(table.columns, path, strict=False):
+            features = features.filter(ee.Filter.eq(column, level))
         return features.geometry(MAX_ERROR_M)
 
+    # Simplified outlines cross themselves here and there; what is left as a line or point has no ground.
     parts = shapely.get_parts(shapely.make_valid(shape(_asked(table, level, geometry_of))))
-    outline = shapely.union_all([part for part in parts if part.geom_type in ("Polygon", "MultiPolygon")])
+    outline = shapely.union_all([geometry for geometry in parts if geometry.geom_type in ("Polygon", "MultiPolygon")])
     current = session.current()
     return AdministrativeUnit(path, outline, table.asset(level), table, bool(current and current.simulated))
 
@@ -188,8 +189,6 @@ def _outlined(table: BoundaryTable, path: tuple[str, ...], level: int) -> Admini
 def _asked(table: BoundaryTable, level: int, question: Callable[[ee.FeatureCollection], Any]) -> Any:
     """The server's answer; Fault in its words, with the remedy, where it gives none."""
     import ee
-
-    from gee_export.earth_engine import session
 
     current = session.current()
     if current and current.simulated:  # its units have real names and made-up outlines

@@ -1,33 +1,45 @@
-"""What a user of Google's servers needs before the first export, tested one by one, each with its remedy."""
+"""What a user of Google's servers needs before the first export, tested one by one, each with its remedy.
+
+Every right is tested as the identity that the commands will use: that of Earth Engine, for Cloud Storage too.
+"""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.errors import Fault
-from gee_export.base.outage import NETWORK, outage
+from isamap.gee_export.base import login
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.outage import NETWORK, outage
+from isamap.gee_export.earth_engine import rights
+from isamap.gee_export.earth_engine.handshake import CONFIGURATION, project_remedy
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+    from isamap.gee_export.earth_engine.session import Session
 
 # Where a bucket must lie for cloud GeoTIFF assets and ee.Image.loadGeoTIFF
 # (https://developers.google.com/earth-engine/Earth_Engine_asset_from_cloud_geotiff); ingestion takes any location.
 NEAR_LOCATIONS = ("US", "US-CENTRAL1", "NAM4")
+STANDARD = ("STANDARD", "MULTI_REGIONAL", "REGIONAL")  # the latter two are former names of it
 PROBE = "isamap-check"
+WAIT_S = 30
 
 
 @dataclass(frozen=True)
-class Row:
-    """One test: ok is None where it could not be made because an earlier one failed; only required ones must pass."""
+class CheckRow:
+    """One test: ok is None where it could not be made; only required ones must pass.
+
+    fix: gcloud lines that bring what is missing.
+    """
 
     name: str
     ok: bool | None
     detail: str
     remedy: str = ""
     required: bool = True
+    fix: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         mark = {True: "ok", False: "FAILED" if self.required else "note", None: "not tested"}[self.ok]
@@ -37,31 +49,43 @@ class Row:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """Every test in order."""
+    """Every test in order. with_fixes: whether the gcloud lines are printed too."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[CheckRow, ...]
+    with_fixes: bool = False
 
     @property
     def ok(self) -> bool:
         return all(row.ok for row in self.rows if row.required)
 
+    @property
+    def fixes(self) -> tuple[str, ...]:
+        """The gcloud lines of all rows that did not pass, each once."""
+        return tuple(dict.fromkeys(line for row in self.rows if not row.ok for line in row.fix))
+
     def __str__(self) -> str:
-        return "\n".join([*map(str, self.rows), *(["everything needed is there"] if self.ok else [])])
+        lines = [*map(str, self.rows), *(["everything needed is there"] if self.ok else [])]
+        if self.with_fixes and self.fixes:
+            lines += ["", "gcloud lines for whoever owns the project:", *self.fixes]
+        return "\n".join(lines)
 
 
 def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
-    """Login, Earth Engine API, asset folder, bucket, its location and write rights; never raises for a failed test."""
-    from gee_export.earth_engine.session import LOCAL, connect
+    """Login, project, Earth Engine, its rights, bucket and its rights; a failed test is a row, never an exception."""
+    from isamap.gee_export.earth_engine.session import LOCAL, connect
 
-    rows = [] if project in (None, "", LOCAL) else [_login()]
-    if rows and not rows[0].ok:
-        return CheckReport((*rows, *_untested("Earth Engine", "assets", *(_BUCKET_ROWS if bucket else ()))))
+    if project in (None, "", LOCAL):
+        return check_session(connect(project), bucket)
+    first = login_row(str(project))
+    if not first.ok:
+        return CheckReport((first, *_untested(*_names(bucket))))
     try:
         session = connect(project)
-    except Fault as error:
-        row = Row("Earth Engine", False, str(error))  # with its remedy
-        return CheckReport((*rows, row, *_untested("assets", *(_BUCKET_ROWS if bucket else ()))))
-    return CheckReport((*rows, *check_session(session, bucket).rows))
+    except Exception as error:
+        words = _words(error)
+        row = CheckRow("Earth Engine", False, words, project_remedy(words), fix=_project_fix(str(project), words))
+        return CheckReport((first, row, *_untested(*_names(bucket)[1:])))
+    return CheckReport((first, *check_session(session, bucket).rows))
 
 
 def check_session(session: Session, bucket: str | None = None) -> CheckReport:
@@ -69,50 +93,71 @@ def check_session(session: Session, bucket: str | None = None) -> CheckReport:
     return CheckReport(tuple(_rows_of(session, bucket)))
 
 
-_BUCKET_ROWS = ("bucket", "location", "bucket writes")
+_BUCKET_ROWS = ("bucket", "bucket rights", "location", "storage class", "bucket writes")
 
 
-def _rows_of(session: Session, bucket: str | None) -> Iterator[Row]:
-    yield _tested("Earth Engine", _computes, _api_remedy(session.project))
-    yield _tested(
-        "assets",
-        lambda: _writes_assets(session.project),
-        f"ask for the role Earth Engine Resource Writer (roles/earthengine.writer) on project {session.project}",
-    )
+def _names(bucket: str | None) -> tuple[str, ...]:
+    return ("Earth Engine", "project", "pixels", "tasks", "writing", "daily limit", *(_BUCKET_ROWS if bucket else ()))
+
+
+def _rows_of(session: Session, bucket: str | None) -> Iterator[CheckRow]:
+    api = _tested("Earth Engine", _computes, _api_remedy(session.project), fix=_project_fix(session.project, ""))
+    yield api
+    if not api.ok:
+        yield from _untested(*_names(bucket)[1:])
+        return
+    yield _optional(_tested("project", lambda: rights.registration(session), _api_remedy(session.project)))
+    yield _tested("pixels", _pixels, _role_remedy(session, rights.COMPUTE), fix=_grant(session, rights.COMPUTE))
+    yield _optional(_tested("tasks", lambda: _tasks(session), _role_remedy(session, rights.WRITE)))
+    yield _writing(session)
+    yield _daily_limit(session)
     if bucket:
         yield from _bucket_rows(session, bucket)
 
 
-def _bucket_rows(session: Session, name: str) -> Iterator[Row]:
-    client = session.storage_client()
-    exists = _tested(
-        "bucket",
-        lambda: f"gs://{name} in {client.get_bucket(name, timeout=30).location}",
-        _bucket_remedy(session, name),
-    )
-    yield exists
-    if not exists.ok:
-        yield from _untested(*_BUCKET_ROWS[1:])
+def _bucket_rows(session: Session, name: str) -> Iterator[CheckRow]:
+    opened = _tested("bucket", lambda: _bucket_words(session, name), _bucket_remedy(session, name))
+    lacking = _tested("bucket rights", lambda: _bucket_rights(session, name), _bucket_roles(name))
+    create = _create_bucket(session, name)
+    missing = opened.ok is False and "does not exist" in opened.detail
+    yield replace(opened, fix=(create,) if missing else _bucket_grants(name))
+    yield replace(lacking, fix=_bucket_grants(name)) if not missing else replace(lacking, ok=None, remedy="")
+    if not opened.ok:
+        yield from _untested(*_BUCKET_ROWS[2:])
         return
-    yield _location(client.get_bucket(name))
-    yield _tested(
-        "bucket writes",
-        lambda: _writes_objects(client.bucket(name)),
-        f"ask for the role Storage Object User (roles/storage.objectUser) on gs://{name}",
-    )
+    yield from _place_rows(session, name)
+    yield _tested("bucket writes", lambda: _writes_objects(session.storage_client().bucket(name)), _bucket_roles(name))
 
 
-def _login() -> Row:
-    import ee
-    from google.auth.exceptions import GoogleAuthError, TransportError
-
+def _place_rows(session: Session, name: str) -> Iterator[CheckRow]:
     try:
-        ee.data.get_persistent_credentials()
-    except (ee.EEException, GoogleAuthError, OSError) as error:
-        if isinstance(error, TransportError) and (words := outage(error)):
-            return Row("login", False, f"Google's login server was not reached: {words}", NETWORK)
-        return Row("login", False, _words(error), "run `earthengine authenticate`")
-    return Row("login", True, "credentials found")
+        bucket = session.storage_client().get_bucket(name, timeout=WAIT_S)
+    except Exception as error:  # it was there a moment ago
+        yield from (CheckRow(row, None, _words(error)) for row in _BUCKET_ROWS[2:4])
+        return
+    yield _location(bucket)
+    yield _storage_class(bucket)
+
+
+def _bucket_words(session: Session, name: str) -> str:
+    return f"gs://{name} in {session.storage_client().get_bucket(name, timeout=WAIT_S).location}"
+
+
+def _bucket_rights(session: Session, name: str) -> str:
+    if lacking := rights.bucket_lacks(session.storage_client().bucket(name)):
+        raise Fault(f"{', '.join(lacking)} on gs://{name} {'is' if len(lacking) == 1 else 'are'} not granted")
+    return "its metadata and objects may be read, objects written and deleted"
+
+
+def login_row(project: str | None = None) -> CheckRow:
+    """Whether Google takes a login of this machine; asks the login server alone."""
+    try:
+        credentials = login.stored_credentials(project)
+    except login.NoLogin as error:
+        return CheckRow("login", False, error.words, error.remedy)
+    except Exception as error:
+        return CheckRow("login", False, _words(error), NETWORK)
+    return CheckRow("login", True, f"{login.identity(credentials)}, for Earth Engine and Cloud Storage")
 
 
 def _computes() -> str:
@@ -123,56 +168,138 @@ def _computes() -> str:
     return "the API answers"
 
 
-def _writes_assets(project: str) -> str:
+def _pixels() -> str:
     import ee
 
-    folder = f"projects/{project}/assets/{PROBE}-{secrets.token_hex(4)}"
-    ee.data.createFolder(folder)
-    ee.data.deleteAsset(folder)
-    return f"projects/{project}/assets can be written"
+    grid = {"dimensions": {"width": 1, "height": 1}, "crsCode": "EPSG:4326"}
+    pixels = ee.data.computePixels(
+        {"expression": ee.Image.constant(7).toUint8(), "fileFormat": "NUMPY_NDARRAY", "grid": grid}
+    )
+    if int(pixels["constant"][0][0]) != 7:
+        raise Fault("a pixel of the constant 7 is another number")
+    return "pixels can be computed: export, map and run work"
+
+
+def _tasks(session: Session) -> str:
+    import ee
+
+    call = ee.data._get_cloud_projects().operations().list(name=f"projects/{session.project}", pageSize=1)
+    ee.data._execute_cloud_call(call)
+    return "tasks can be listed"
+
+
+def _writing(session: Session) -> CheckRow:
+    """Export tasks, ingestion and assets; a Viewer, who lacks them, can still export and map."""
+    return _optional(
+        _tested(
+            "writing",
+            lambda: _may_write(session),
+            f"{_role_remedy(session, rights.WRITE)}; without it export, map and run work, "
+            f"{rights.WRITE.commands} do not",
+            fix=_grant(session, rights.WRITE),
+        )
+    )
+
+
+def _may_write(session: Session) -> str:
+    try:
+        lacking = rights.project_lacks(session, rights.WRITE.permissions)
+    except Fault:  # the Resource Manager's API is off, or hidden from this identity
+        lacking = rights.assets_lack(session, rights.WRITE.permissions[:1])
+    if lacking:
+        raise Fault(f"{', '.join(lacking)} {'is' if len(lacking) == 1 else 'are'} not granted")
+    return f"{rights.WRITE.commands} work"
+
+
+def _daily_limit(session: Session) -> CheckRow:
+    if session.is_local:
+        return CheckRow("daily limit", True, "none on the local engine", required=False)
+    try:
+        hours = rights.daily_eecu_hours(session)
+    except Exception as error:
+        return CheckRow("daily limit", None, f"cannot be read ({_words(error)})", required=False)
+    words = "none is set" if hours is None else f"{hours:g} EECU-hours a day; beyond it Google says 'quota exceeded'"
+    return CheckRow("daily limit", True, words, required=False)
 
 
 def _writes_objects(bucket: Any) -> str:
+    # A random name under a precondition: a check may never write over what lies in a user's bucket.
     blob, content = bucket.blob(f"{PROBE}/{secrets.token_hex(8)}"), secrets.token_bytes(16)
-    blob.upload_from_string(content, if_generation_match=0, timeout=30)
+    blob.upload_from_string(content, if_generation_match=0, timeout=WAIT_S)
     try:
-        if blob.download_as_bytes(timeout=30) != content:
+        if blob.download_as_bytes(timeout=WAIT_S) != content:
             raise Fault("an object read back differs from what was written")
     finally:
-        blob.delete(timeout=30)
+        blob.delete(timeout=WAIT_S)
     return "an object was written, read and deleted"
 
 
-def _location(bucket: Any) -> Row:
+def _location(bucket: Any) -> CheckRow:
     places = {str(bucket.location).upper(), *(str(region).upper() for region in bucket.data_locations or ())}
+    # A dual region says its name alone; where it lies is told by its regions.
     near = bool(places & set(NEAR_LOCATIONS))
     detail = f"{bucket.location}: " + ("beside Earth Engine" if near else "far from Earth Engine")
     remedy = "ingestion works from anywhere, but is slower and billed; cloud GeoTIFF assets need US or us-central1"
-    return Row("location", near, detail, remedy, required=False)
+    return CheckRow("location", near, detail, remedy, required=False)
 
 
-def _tested(name: str, test: Callable[[], str], remedy: str) -> Row:
-    import ee
-    from google.api_core.exceptions import GoogleAPIError
-    from google.auth.exceptions import GoogleAuthError
+def _storage_class(bucket: Any) -> CheckRow:
+    kept = str(bucket.storage_class or "STANDARD").upper()
+    remedy = "publish --external needs a bucket of class STANDARD; publish without it works"
+    return CheckRow("storage class", kept in STANDARD, kept, remedy, required=False)
 
+
+def _optional(row: CheckRow) -> CheckRow:
+    return replace(row, required=False)
+
+
+def _tested(name: str, test: Callable[[], str], remedy: str, fix: tuple[str, ...] = ()) -> CheckRow:
     try:
-        return Row(name, True, test())
-    except (ee.EEException, GoogleAPIError, GoogleAuthError, Fault, OSError, ValueError) as error:
+        return CheckRow(name, True, test(), fix=fix)
+    except Exception as error:  # whatever goes wrong is the row's verdict
         if words := outage(error):
-            return Row(name, False, words, NETWORK)
-        return Row(name, False, _words(error), remedy)
+            return CheckRow(name, False, words, NETWORK)
+        words = _words(error)
+        return CheckRow(name, False, words, project_remedy(words) or remedy, fix=fix)
 
 
-def _untested(*names: str) -> Iterator[Row]:
-    return (Row(name, None, "needs what failed above") for name in names)
+def _untested(*names: str) -> Iterator[CheckRow]:
+    return (CheckRow(name, None, "needs what failed above") for name in names)
 
 
 def _api_remedy(project: str) -> str:
+    return f"enable the Earth Engine API and register the project: {CONFIGURATION}?project={project}"
+
+
+def _project_fix(project: str, words: str) -> tuple[str, ...]:
+    """The gcloud lines for a project that is not served: the API where it is off, else the two roles."""
+    if "permission" in words.lower():
+        return (rights.USE.grant(project), rights.COMPUTE.grant(project))
+    return (f"gcloud services enable earthengine.googleapis.com --project={project}",)
+
+
+def _role_remedy(session: Session, need: rights.Need) -> str:
+    return f"ask for the role {need.title} ({need.role}) on project {session.project}"
+
+
+def _grant(session: Session, need: rights.Need) -> tuple[str, ...]:
+    return (need.grant(session.project),)
+
+
+def _bucket_roles(name: str) -> str:
     return (
-        "enable the Earth Engine API and register the project: "
-        f"https://console.cloud.google.com/earth-engine/configuration?project={project}"
+        "ask for the roles Storage Object User (roles/storage.objectUser) and Storage Legacy Bucket Reader "
+        f"(roles/storage.legacyBucketReader) on gs://{name}"
     )
+
+
+def _bucket_grants(name: str) -> tuple[str, ...]:
+    line = "gcloud storage buckets add-iam-policy-binding gs://{} --member=user:YOUR_EMAIL --role=roles/storage.{}"
+    return tuple(line.format(name, role) for role in ("objectUser", "legacyBucketReader"))
+
+
+def _create_bucket(session: Session, name: str) -> str:
+    return f"gcloud storage buckets create gs://{name} --location=US --project={session.project}"
 
 
 def _bucket_remedy(session: Session, name: str) -> str:
@@ -180,8 +307,7 @@ def _bucket_remedy(session: Session, name: str) -> str:
         return (
             f"check the name; a new bucket of the local engine is made by the first command that writes to gs://{name}"
         )
-    create = f"gcloud storage buckets create gs://{name} --location=US --project={session.project}"
-    return f"check the name, or create it: {create}"
+    return f"check the name, or create it: {_create_bucket(session, name)}; where it exists, {_bucket_roles(name)}"
 
 
 def _words(error: BaseException) -> str:
@@ -190,5 +316,5 @@ def _words(error: BaseException) -> str:
     try:
         message = response.json()["error"]["message"]
     except (AttributeError, KeyError, TypeError, ValueError):
-        message = str(error)
+        message = str(error) or type(error).__name__
     return " ".join(message.split())

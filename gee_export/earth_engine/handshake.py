@@ -10,15 +10,17 @@ from urllib.parse import urlsplit
 
 import requests
 
-from gee_export.base.errors import Fault, notice
-from gee_export.base.outage import NETWORK, NO_ROUTE, NotJson, outage
-from gee_export.base.retry import CONNECT_S, DEADLINE_S, Answer, Patience, Refused, classify, refusal
-from gee_export.base.vigil import watched
+from isamap.gee_export.base import exchanges, login
+from isamap.gee_export.base.errors import Fault, notice
+from isamap.gee_export.base.outage import NETWORK, NO_ROUTE, NotJson, outage
+from isamap.gee_export.base.retry import CONNECT_S, DEADLINE_S, Patience, Reaction, Refused, classify, refusal
+from isamap.gee_export.base.vigil import watched
 
 GREETING_S = 60.0  # Earth Engine describes itself within seconds
 PATIENCE = Patience(attempts=6)  # waits of half a minute at most: nothing has been computed that could be lost
 LOCAL_PATIENCE = Patience(attempts=3)  # the engine of this process either answers soon or is gone
-LOGIN = "run `earthengine authenticate` once, then the same command again"
+CONFIGURATION = "https://console.cloud.google.com/earth-engine/configuration"  # of a project: register, verify, tier
+UNVERIFIED = ("verif", "eligib", "on hold", "suspended")  # of a non-commercial project whose questionnaire is due
 RETRIES = 5  # the client's own default
 
 
@@ -30,13 +32,34 @@ class Questions(requests.Session):
 
     def request(self, method: str, url: str, **words: Any) -> requests.Response:  # type: ignore[override]
         """Sends as requests.Session does; a timeout error after `limit_s`, NotJson for an empty reply or a web page."""
-        words["timeout"] = words.get("timeout") or (CONNECT_S, self.limit_s)
+        limit_s = min(words.get("timeout") or self.limit_s, self.limit_s)  # the client's own deadline, where one is set
+        words["timeout"] = (min(CONNECT_S, limit_s), limit_s)
         server = urlsplit(url).netloc
-        with watched(server, self.limit_s):
+        with watched(server, limit_s):
             reply = super().request(method, url, **words)
         self.last = reply
         _check_answer(reply, server)
         return reply
+
+
+def watch_client() -> None:
+    """Lets the `ee` client's HTTP session tell its exchanges (base.exchanges)."""
+    from ee import _state
+
+    exchanges.watch(_state.get_state().requests_session)
+
+
+@contextmanager
+def without_googles_catalog() -> Iterator[None]:
+    """ee.Initialize asks Google for no list of deprecated assets: without a network, it would wait without a limit."""
+    from ee import deprecation
+
+    fetch = deprecation.InitializeDeprecatedAssets
+    deprecation.InitializeDeprecatedAssets = lambda: None
+    try:
+        yield
+    finally:
+        deprecation.InitializeDeprecatedAssets = fetch
 
 
 def initialise(
@@ -82,10 +105,11 @@ class _Failure:
             return missing
         if words := outage(error):
             words = words if words.startswith(server) else f"{server}: {words}"
+            # A certificate that is not trusted will not be trusted by waiting.
             return cls(error, words, _network_remedy(error, server), may_pass="certificate" not in words)
         refused = refusal(error) or _refused(last)
         if refused is not None:
-            may_pass = classify(refused) in (Answer.AGAIN, Answer.SLOWER)
+            may_pass = classify(refused) in (Reaction.AGAIN, Reaction.SLOWER)
             return cls(error, str(refused), _remedy(refused, server), may_pass=may_pass, wait_s=refused.retry_after_s)
         return cls(error, _line(error), "", may_pass=False)
 
@@ -105,20 +129,18 @@ def _missing_login(error: BaseException) -> _Failure | None:
 
     if isinstance(error, InvalidOperation):  # anonymous ones, which nobody has to log in for
         return None
+    if isinstance(error, login.NoLogin):
+        return _Failure(error, error.words, error.remedy, may_pass=False)
     if isinstance(error, DefaultCredentialsError) or "authorize access" in str(error):
-        return _Failure(error, "no Earth Engine login was found on this machine", LOGIN, may_pass=False)
+        return _Failure(error, "no Earth Engine login was found on this machine", login.remedy(), may_pass=False)
     if isinstance(error, RefreshError) and not outage(error):
         words = f"Google no longer accepts this machine's login ({error.args[0] if error.args else error})"
-        return _Failure(error, words, LOGIN, may_pass=error.retryable)
+        return _Failure(error, words, login.AGAIN, may_pass=error.retryable)
     return None
 
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".") or type(error).__name__
-
-
-def _proxy_remedy() -> str:
-    return "the local engine asks for no login, so something stands between: set NO_PROXY=127.0.0.1"
 
 
 def _network_remedy(error: BaseException, server: str) -> str:
@@ -133,20 +155,29 @@ def _network_remedy(error: BaseException, server: str) -> str:
 
 def _remedy(refused: Refused, server: str) -> str:
     """What the user can do about a refusal to begin with."""
-    if classify(refused) in (Answer.AGAIN, Answer.SLOWER):
+    if classify(refused) in (Reaction.AGAIN, Reaction.SLOWER):
         return "run the same command again later"
     if _is_local(server):
-        return _proxy_remedy()
-    text = refused.message.lower()
+        return "the local engine asks for no login, so something stands between: set NO_PROXY=127.0.0.1"
     if refused.status == 401:
-        return LOGIN
-    if any(words in text for words in ("has not been used", "not registered", "disabled")):
-        return "enable the Earth Engine API and register the project at " + (
-            "https://console.cloud.google.com/earth-engine/configuration"
-        )
-    if refused.status == 403:
+        return login.AGAIN
+    return project_remedy(refused.message) or (
+        "ask the project's owner for the roles Earth Engine Resource Viewer and Service Usage Consumer"
+        if refused.status == 403
+        else "see `isamap check --project NAME`"
+    )
+
+
+def project_remedy(message: str) -> str:
+    """What is to be done about a project that the server does not serve, by its words; empty for other words."""
+    text = message.lower()
+    if any(words in text for words in ("has not been used", "not registered", "not signed up", "disabled")):
+        return f"enable the Earth Engine API and register the project at {CONFIGURATION}"
+    if any(words in text for words in UNVERIFIED):
+        return f"answer the questionnaire of non-commercial use at {CONFIGURATION}, or register for commercial use"
+    if "serviceusage" in text or "permission to use project" in text:
         return "ask the project's owner for the roles Earth Engine Resource Viewer and Service Usage Consumer"
-    return "see `isamap check --project NAME`"
+    return ""
 
 
 def _refused(reply: requests.Response | None) -> Refused | None:
@@ -158,6 +189,7 @@ def _refused(reply: requests.Response | None) -> Refused | None:
 
 def _check_answer(reply: requests.Response, server: str) -> None:
     """NotJson for a reply that says all is well and holds nothing, a web page, or JSON that is damaged."""
+    # Errors may be web pages: load balancers write theirs so, and the caller tells them by their status.
     if reply.status_code != 200:
         return
     if not reply.content.strip():

@@ -12,29 +12,37 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from gee_export.base.errors import Fault, notice
-from gee_export.base.retry import Patience
-from gee_export.earth_engine.former_client import ClientState
-from gee_export.earth_engine.workload_tag import set_tag
+from isamap.gee_export.base import endpoint as endpoints
+from isamap.gee_export.base import exchanges, login
+from isamap.gee_export.base.endpoint import HIGH_VOLUME_URL
+from isamap.gee_export.base.errors import Fault, notice
+from isamap.gee_export.base.offline import is_offline
+from isamap.gee_export.base.retry import Patience
+from isamap.gee_export.earth_engine.archives import dropped_of, is_open, show_traffic
+from isamap.gee_export.earth_engine.former_client import ClientState
+from isamap.gee_export.earth_engine.workload_tag import set_tag
 
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud import storage
-
-    from local_ee import LocalEngine
     from local_ee.catalog import Catalog
     from local_ee.faults import Faults
 
+    from local_ee import LocalEngine
+
+__all__ = ["HIGH_VOLUME_URL", "LOCAL", "Session", "connect", "current", "is_world", "source_of"]
 LOCAL = "local"
-HIGH_VOLUME_URL = "https://earthengine-highvolume.googleapis.com"  # guides/processing_environments
+GOOGLE_HOSTS = ".googleapis.com"  # a user's own credentials for other servers are not for Google
 EMULATOR = "STORAGE_EMULATOR_HOST"
 ONCE, BACK_S = Patience(attempts=1), 10.0  # whoever closes a session does not wait long for the server before it
 
+# Of the table of engines: two threads that connect at once must not start two engines over one home.
 _lock = threading.Lock()
-_engines: dict[tuple[object, Path, Faults | None], LocalEngine] = {}
+_engines: dict[tuple[object, Path, Faults | None, bool], LocalEngine] = {}
+_catalogs: dict[str, Catalog] = {}  # of the engines of this process, by address
 _current: Session | None = None
 _open: list[Session] = []  # one of each server, the latest last: the first that was connected to it, not closed yet
 _ours: ClientState | None = None  # the connection that the latest session made
@@ -43,7 +51,10 @@ _foreign: ClientState | None = None  # the user's own, of before the first of th
 
 @dataclass(frozen=True)
 class Session:
-    """A connection. `server` is "earth-engine" or "local-engine"; `catalog` is "world", a folder, or "earth-engine"."""
+    """A connection. `server` is "earth-engine" or "local-engine".
+
+    `catalog` is "world", "open" (the public archives), a folder, or "earth-engine".
+    """
 
     project: str
     server: str
@@ -52,6 +63,8 @@ class Session:
     home: Path | None = field(default=None, repr=False)
     token: str = field(default="", repr=False)  # a secret: of the local engine, for headers and never for files
     workload_tag: str | None = None
+    credentials: Any = field(default=None, repr=False)  # the user's own; None for those that this machine has
+    pixel_url: str = ""  # where pixels are asked for; empty: at `url`
 
     @property
     def is_local(self) -> bool:
@@ -63,6 +76,16 @@ class Session:
         return self.is_local and is_world(self.catalog)
 
     @property
+    def is_open(self) -> bool:
+        """True where pixels come from the public archives."""
+        return self.is_local and is_open(self.catalog)
+
+    @property
+    def dropped(self) -> dict[str, list[str]]:
+        """Scenes of the public archives that could not be used so far, by collection, each with why."""
+        return dropped_of(_catalogs.get(self.url))
+
+    @property
     def client_url(self) -> str:
         """The address for clients that cannot be given the token: it lies in its path, so keep it out of files."""
         from local_ee.token import client_url
@@ -70,13 +93,26 @@ class Session:
         return client_url(self.url, self.token)
 
     def storage_client(self) -> storage.Client:
-        """A Cloud Storage client: of the engine's buckets (no account), or of Google's."""
+        """A Cloud Storage client: of the engine's buckets (no account), or of Google's, as who `ee` is."""
         from google.cloud import storage
 
-        if not self.is_local:
-            return _google_storage(self.project)
-        options = {"api_endpoint": self.url}
-        return storage.Client(project=self.project, credentials=_credentials(self.token), client_options=options)
+        if self.is_local:
+            options = {"api_endpoint": self.url}
+            client = storage.Client(self.project, _credentials(self.token), client_options=options)
+        else:
+            client = storage.Client(project=self.project, credentials=self.google_credentials())
+        exchanges.watch(client._http)
+        return client
+
+    def google_credentials(self) -> Any:
+        """Who all requests of this session to Google come from: the user's own credentials, else the stored login."""
+        if self.credentials is not None:
+            return login.with_quota_project(self.credentials, self.project)
+        state = ClientState.now()
+        # The client's own object, so that a token that it has refreshed is not asked for a second time.
+        if self == _current and state is not None and state.credentials is not None:
+            return login.with_quota_project(state.credentials, self.project)
+        return login.stored_credentials(self.project)
 
     def activate(self) -> Session:
         """Leads this process's `ee` client (back) to this server; Fault where the server refuses.
@@ -88,6 +124,7 @@ class Session:
             set_tag(self.workload_tag)
         else:
             self._connect()
+        show_traffic(_catalogs.get(self.url))
         _open.append(_open.pop(_open.index(self)) if self in _open else self)
         return self
 
@@ -95,7 +132,7 @@ class Session:
         """Connects `ee`; patience: other than usual."""
         global _current, _ours
         try:
-            _initialise_locally(self, patience) if self.is_local else _initialise_google(self.project, patience)
+            _initialise_locally(self, patience) if self.is_local else _initialise_google(self, patience)
             set_tag(self.workload_tag)
         finally:
             _ours = ClientState.now()  # where it fails, the client has let go of the former connection all the same
@@ -108,6 +145,7 @@ class Session:
         since. The engine runs on for others in this process and ends with it.
         """
         global _current
+        # Equal sessions share one connection: the inner of two blocks must not close what the outer one works with.
         if any(session == self and session is not self for session in _open):
             return
         _forget_emulator(self.client_url)
@@ -135,22 +173,48 @@ def connect(
     home: Path | None = None,
     faults: Faults | None = None,
     workload_tag: str | None = None,
+    credentials: Any = None,
+    offline: bool = False,
 ) -> Session:
     """Initialises `ee` and says where it is connected to.
 
     workload_tag: what Google counts the computing of all requests under; "isamap" where neither it nor
     `ee.data.setDefaultWorkloadTag` has said another.
 
-    No project (or "local"): an engine in this process over the catalog ("world", a folder of images, or a Catalog),
-    started once for each catalog, home and plan of faults (docs/engine.md). Any other project: Google's servers,
-    high-volume address. ValueError for a folder that is not there; Fault where Google refuses, with the remedy.
+    No project (or "local"): an engine in this process over the catalog ("world", "open" for the free public archives,
+    a folder of images, or a Catalog), started once for each catalog, home and plan of faults. offline: of "open", what
+    was fetched before is read and nothing else. Any other project: Google's servers, at the addresses of base.endpoint.
+    credentials: of google-auth, such as a service account's; without them those of the user's own
+    `ee.Initialize`, else the stored login (base.login). ValueError for a folder that is not there; Fault where Google
+    refuses, with the remedy.
     """
+    offline = offline or is_offline()
     if project not in (None, "", LOCAL):
-        session = Session(str(project), "earth-engine", "earth-engine", HIGH_VOLUME_URL, workload_tag=workload_tag)
-        return session.activate()
-    engine, name = _engine(catalog, Path(home) if home else None, faults)
+        if isinstance(catalog, str | Path) and is_open(catalog):
+            raise ValueError(
+                f"--catalog open and --project {project}: the archives need no project, leave one of them out"
+            )
+        if offline:
+            raise ValueError(f"--offline and --project {project}: Google's servers are on the network, leave one out")
+        return _of_google(str(project), workload_tag, credentials).activate()
+    if credentials is not None:
+        raise ValueError("credentials are for Google's servers: give a project, or leave them out")
+    engine, name = _engine(catalog, Path(home) if home else None, faults, offline=offline)
     session = Session(LOCAL, "local-engine", name, engine.origin, engine.home.root, engine.token, workload_tag)
     return session.activate()
+
+
+def _of_google(project: str, workload_tag: str | None, credentials: Any) -> Session:
+    questions, pixels = endpoints.addresses(endpoints.chosen())
+    return Session(
+        project,
+        "earth-engine",
+        "earth-engine",
+        questions,
+        workload_tag=workload_tag,
+        pixel_url=pixels,
+        credentials=credentials if credentials is not None else _users_own(project),
+    )
 
 
 def current() -> Session | None:
@@ -164,6 +228,7 @@ def _note_foreign() -> None:
     state = ClientState.now()
     if state is not None and not state.is_same_connection(_ours):
         _foreign = state
+        # Sessions from before the user's own connection are no place to be led back to: it took their place.
         _open.clear()
 
 
@@ -175,7 +240,7 @@ def _is_ours() -> bool:
 
 def _lead_back(closed: Session) -> None:
     """Connects `ee` to the session that was open before, else as the user had; a notice where that fails."""
-    from gee_export.earth_engine.handshake import initialise
+    from isamap.gee_export.earth_engine.handshake import initialise
 
     try:
         if _open:
@@ -191,10 +256,11 @@ def _lead_back(closed: Session) -> None:
 def _initialise_locally(session: Session, patience: Patience | None) -> None:
     import ee
 
-    from gee_export.earth_engine.handshake import LOCAL_PATIENCE, initialise
+    from isamap.gee_export.earth_engine.handshake import LOCAL_PATIENCE, initialise, without_googles_catalog
 
     def connect_client() -> None:
-        ee.Initialize(credentials=_credentials(session.token), project=LOCAL, url=session.url)
+        with without_googles_catalog():
+            ee.Initialize(credentials=_credentials(session.token), project=LOCAL, url=session.url)
 
     server = f"the local engine at {session.url}"
     initialise(connect_client, server, urlsplit(session.url).netloc, patience=patience or LOCAL_PATIENCE)
@@ -210,29 +276,47 @@ def _credentials(token: str) -> Credentials:
     return credentials.Credentials(token) if token else AnonymousCredentials()
 
 
-def _initialise_google(project: str, patience: Patience | None) -> None:
+def _initialise_google(session: Session, patience: Patience | None) -> None:
     import ee
 
-    from gee_export.earth_engine.handshake import initialise
+    from isamap.gee_export.earth_engine.handshake import initialise
 
+    # Google's buckets are asked for now, and the variable would send every storage client to the local engine.
     for engine in _engines.values():
         _forget_emulator(engine.url)
-    server = urlsplit(HIGH_VOLUME_URL).netloc
-    subject = f"Earth Engine project {project!r}"
-    initialise(lambda: ee.Initialize(project=project, url=HIGH_VOLUME_URL), subject, server, patience=patience)
+    server = urlsplit(session.url).netloc
+    subject = f"Earth Engine project {session.project!r}"
+
+    def connect_client() -> None:
+        ee.Initialize(credentials=_login(session), project=session.project, url=session.url)
+
+    initialise(connect_client, subject, server, patience=patience)
 
 
-def _google_storage(project: str) -> storage.Client:
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
+def _login(session: Session) -> Any:
+    """The session's credentials; in a notebook, where nobody is logged in, asked for."""
+    if session.credentials is not None:
+        return login.with_quota_project(session.credentials, session.project)
     try:
-        return storage.Client(project=project)
-    except DefaultCredentialsError as error:
-        raise Fault(
-            "no Google login for Cloud Storage was found: run `gcloud auth application-default login` once, "
-            "then the same command again"
-        ) from error
+        return login.stored_credentials(session.project)
+    except login.NoLogin:
+        if not login.notebook_login():
+            raise
+    return login.stored_credentials(session.project)
+
+
+def _users_own(project: str) -> Any:
+    """The credentials that the user gave for this project, or connected `ee` to Google with; None where there are none.
+
+    Commands and functions connect again by the project's name alone, and are to stay whoever the user is.
+    """
+    state = ClientState.now()
+    if state is not None and state.is_same_connection(_ours):
+        if _current is not None and not _current.is_local and _current.project == project:
+            return _current.credentials
+        state = _foreign
+    host = urlsplit(state.url or "").hostname or "" if state is not None else ""
+    return state.credentials if state is not None and host.endswith(GOOGLE_HOSTS) else None
 
 
 def _forget_emulator(url: str) -> None:
@@ -240,44 +324,64 @@ def _forget_emulator(url: str) -> None:
         del os.environ[EMULATOR]
 
 
-def _engine(catalog: str | Path | Catalog, home: Path | None, faults: Faults | None) -> tuple[LocalEngine, str]:
-    from local_ee import LocalEngine
+def _engine(
+    catalog: str | Path | Catalog, home: Path | None, faults: Faults | None, *, offline: bool
+) -> tuple[LocalEngine, str]:
     from local_ee.catalogs import open_catalog
     from local_ee.home import default_home
 
+    from local_ee import LocalEngine
+
     name = _name(catalog) if isinstance(catalog, str | Path) else type(catalog).__name__
     key = (
+        # A Catalog object has no name; two of one class may hold different scenes.
         name if isinstance(catalog, str | Path) else id(catalog),
         (home or default_home()).expanduser().absolute(),
         faults,
+        # Only the archives know "offline", so that other catalogs do not get a second engine by it.
+        offline and isinstance(catalog, str | Path) and is_open(catalog),
     )
     with _lock:
         if key not in _engines:
-            opened = open_catalog(name) if isinstance(catalog, str | Path) else catalog
+            opened = open_catalog(name, home=key[1], offline=key[3]) if isinstance(catalog, str | Path) else catalog
             _engines[key] = LocalEngine(opened, key[1], faults=faults).start()
+            # Stopped at the end of the process and not of a session: others may be connected to the same engine.
             atexit.register(_engines[key].stop)
+            _catalogs[_engines[key].origin] = opened
         return _engines[key], name
 
 
 def is_world(catalog: str | Path) -> bool:
     """Whether a catalog is the simulated world, in one of its forms, and no folder."""
-    from local_ee.catalogs import WORLDS
+    from local_ee import catalogs
 
-    return str(catalog) in WORLDS
+    return catalogs.is_world(catalog)
 
 
 def source_of(server: str, catalog: str | Path) -> dict[str, str]:
     """Where pixels come from, as what is made of them notes it: server, catalog, of the simulated world its version.
 
-    A folder stands by its name, since bytes must not depend on the machine.
+    A folder stands by its name, since bytes must not depend on the machine; with a slash where a catalog is called so.
     """
-    source = {"server": server, "catalog": Path(catalog).name}
+    source = {"server": server, "catalog": _portable(catalog)}
     if server == "local-engine" and is_world(catalog):
-        from local_ee.catalogs import WORLD_VERSION
+        from local_ee.catalogs import world_version
 
-        source["world"] = WORLD_VERSION
+        source["world"] = world_version(catalog)
     return source
 
 
 def _name(catalog: str | Path) -> str:
-    return str(catalog) if is_world(catalog) else str(Path(catalog).expanduser().absolute())
+    return str(catalog) if _is_named(catalog) else str(Path(catalog).expanduser().absolute())
+
+
+def _portable(catalog: str | Path) -> str:
+    name = Path(catalog).name
+    return f"{name}/" if _is_named(name) and not _is_named(catalog) else name
+
+
+def _is_named(catalog: str | Path) -> bool:
+    """Whether a catalog has a name of its own and is no path."""
+    from local_ee.catalogs import NAMES
+
+    return str(catalog) in NAMES

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.grid import Window
-from gee_export.base.storage import crc32c, write_whole
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.storage import crc32c, write_whole
 
+# With a version: blocks of an older layout are made again, not misread.
 _MAGIC = b"isamap block 2\n"
 
 # per count band: pixels, and the least, greatest and total number of clear observations
@@ -53,6 +54,7 @@ class BlockStore:
             "window": asdict(block.window),
             "arrays": [[name, array.dtype.str, len(array)] for name, array in arrays.items()],
             "observed": block.observed,
+            # Of the payload alone, in front of it: one reading of the file tells whether it is whole.
             "crc32c": crc32c(payload),
         }
         line = json.dumps(header).encode() + b"\n"
@@ -65,6 +67,7 @@ class BlockStore:
             header, start = _header(data)
         except (OSError, ValueError):
             return None
+        # By content and not by number: another version may number the blocks in another way.
         if (header.get("key"), header.get("window")) != (key, asdict(window)):
             return None
         return header["observed"] if crc32c(data[start:]) == header.get("crc32c") else None
@@ -76,6 +79,7 @@ class BlockStore:
             header, start = _header(file.readline() + file.readline())
         window, arrays = Window(**header["window"]), {}
         for name, dtype, bands in header["arrays"]:
+            # Mapped, as patches need a few rows of a block each and a block has tens of megabytes.
             arrays[name] = np.memmap(path, dtype, "r", start, (bands, window.height, window.width))
             start += arrays[name].nbytes
         return Block(window, arrays, header["observed"])
@@ -124,6 +128,7 @@ def pooled(rows: Sequence[Mapping[str, int]]) -> dict[str, float]:
 
 
 def _little(array: np.ndarray) -> np.ndarray:
+    # Little-endian on every machine, so that a resumed export may change machines.
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
 
 

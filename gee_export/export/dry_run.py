@@ -6,44 +6,55 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gee_export.base.storage import is_remote, open_storage
-from gee_export.datasets.progress_log import ProgressLog, run_folder
-from gee_export.export import run_lock
-from gee_export.export.job import Job
-from gee_export.export.label_survey import Survey
-from gee_export.export.opening import open_parts
-from gee_export.export.place_options import Where, described
-from gee_export.export.plan import Plan
-from gee_export.export.report import ExportReport
-from gee_export.export.request import ExportRequest
-from gee_export.export.run_header import whole
+from isamap.gee_export.base.storage import is_remote, open_storage
+from isamap.gee_export.datasets.progress_log import ProgressLog, run_folder
+from isamap.gee_export.export import measured, run_lock
+from isamap.gee_export.export.eecu import ComputingCost
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.label_survey import Survey
+from isamap.gee_export.export.opening import open_parts
+from isamap.gee_export.export.place_options import ExportPlaces, described
+from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.export.report import ExportReport
+from isamap.gee_export.export.request import ExportRequest
+from isamap.gee_export.export.run_header import whole
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+    from isamap.gee_export.earth_engine.session import Session
 
 
-def planned(job: Job, out: str, session: Session, request: ExportRequest) -> ExportReport:
+def planned(job: ExportJob, out: str, session: Session, request: ExportRequest) -> ExportReport:
     """The report of a run that would be; asks the server for lists of scenes, reads the heads of files.
 
     Where the labels choose the patches it says what the run would do at most. ValueError and Fault as the run itself.
     """
-    plan = Plan.of(job)
+    plan = ExportPlan.of(job)
     without_frames = replace(job, extra_images=replace(job.extra_images, frames=None))  # they are chosen by pixels
     opened, skipped = open_parts(without_frames)
     head = whole(without_frames, plan, opened, skipped)
     progress_log = ProgressLog(run_folder(out))
+    # Looks and locks nothing: a dry run beside a running export is allowed.
     run_lock.refuse_others(open_storage(out, session if is_remote(out) else None), progress_log, job.head())
     report = ExportReport.planned(job, plan, out, request.run.workers).over(
         places=[described(region_grid.region) for region_grid in job.region_grids], manifest=head
     )
-    for note in _notes(job, request.where):
-        report = report.noting(note)
-    return report
+    return replace(report, eecu=_computing(report, request), notes=(*report.notes, *_notes(job, request.where)))
 
 
-def _notes(job: Job, where: Where) -> Iterator[str]:
-    if job.sampling.method.needs_share:
+def _computing(report: ExportReport, request: ExportRequest) -> ComputingCost | None:
+    """What composing costs, at the measured rate where there is one; None where a stored composite is read."""
+    if request.images.composite_asset is not None or report.eecu is None:
+        return None
+    if (path := request.run.measured) is None:
+        return report.eecu
+    settings = request.composite.chosen(request.images.bands if request.images.image is None else ())
+    table = measured.read(path)
+    return ComputingCost(report.eecu.effort, table.rate_s(settings), table.words(settings))
+
+
+def _notes(job: ExportJob, where: ExportPlaces) -> Iterator[str]:
+    if job.surveys_labels:
         count = len(Survey.of(job).windows)
-        yield f"{count} blocks of labels are asked for first; of all positions they choose the patches"
+        yield f"{count} blocks of labels are asked for first; by them patches are chosen and divided"
     if name := where.swapped_inside:
         yield f"with latitude and longitude swapped the box would lie in {name}: --bbox takes W S E N"

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gee_export.requests.meter import HOUR_S, SECONDS_PER_MPX_MONTH
+from isamap.gee_export.requests.meter import HOUR_S, PUBLISHED_SECONDS, SECONDS_PER_MPX_MONTH
 
 # EECU-hours a month of non-commercial projects since 2026-04-27, above which Google slows the project down
 # (docs/reference/earth-engine.md, "Quotas").
 TIERS = {"Community": 150, "Contributor": 1_000, "Partner": 100_000}
-ASSUMED = (
-    "an EECU second is taken to do what a processor second of the local engine does; how many Google counts is not "
-    "known before a first run with an account"
-)
+ASSUMED = "processor seconds of the local engine, taken for EECU seconds"
 
 
 @dataclass(frozen=True)
-class Computing:
-    """The expected computing of composites. effort: megapixels x months; rate_s: EECU seconds for one of them."""
+class ComputingCost:
+    """The expected computing of composites. effort: megapixels x months; rate_s: EECU seconds for one of them.
+
+    words: where that rate comes from.
+    """
 
     effort: float
     rate_s: float = SECONDS_PER_MPX_MONTH
+    words: str = ASSUMED
 
     @property
     def hours(self) -> float:
@@ -37,9 +38,18 @@ class Computing:
         """For people: the hours, and each tier's share."""
         shares = ", ".join(f"{tier} {_share(months)}" for tier, months in self.months_by_tier.items())
         limits = ", ".join(f"{hours:,}" for hours in TIERS.values())
-        return (
-            f"EECU: {number(self.hours)} hours, if {self.rate_s:g} s make a megapixel of one month ({ASSUMED})",
+        lines = (
+            f"EECU: {number(self.hours)} hours, if {self.rate_s:.3g} s make a megapixel of one month ({self.words})",
             f"of the {limits} free hours a month: {shares}",
+        )
+        if self.words != ASSUMED:
+            return lines
+        least, most = (number(self.effort * seconds / HOUR_S) for seconds in PUBLISHED_SECONDS)
+        low_s, high_s = PUBLISHED_SECONDS
+        return (
+            *lines,
+            f"by Google's benchmark, {low_s:g} to {high_s:g} s with all bands, it may be {least} to {most} hours "
+            "(guides/computation_benchmarks); `isamap prove` measures it",
         )
 
 

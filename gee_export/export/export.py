@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.options import takes_options
-from gee_export.base.regions import Period, Region
-from gee_export.export import modes
-from gee_export.export.job import Job
-from gee_export.export.place_options import FORMER_NAME, former_remedy
-from gee_export.export.report import ExportReport
-from gee_export.export.request import ExportRequest
+from isamap.gee_export.base.errors import notice
+from isamap.gee_export.base.options import takes_options
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.earth_engine.archives import is_open
+from isamap.gee_export.export import modes
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.report import ExportReport
+from isamap.gee_export.export.request import ExportRequest
+from isamap.gee_export.labelling import archive_labels
+from isamap.gee_export.sentinel import open_archives
+from isamap.gee_export.sentinel.composite import Settings
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+    from isamap.gee_export.earth_engine.session import Session
 
 
 @takes_options(ExportRequest)
@@ -46,10 +50,10 @@ def export_patches(
     job = job_of(request, places, periods, source)
     out = str(run.out if run.out is not None else _folder(request, job))
     if run.dry_run:
-        from gee_export.export import dry_run
+        from isamap.gee_export.export import dry_run
 
         return dry_run.planned(job, out, run.connect(session), request)
-    from gee_export.export import runner
+    from isamap.gee_export.export import runner
 
     return runner.run(
         job,
@@ -61,14 +65,18 @@ def export_patches(
     )
 
 
-def job_of(request: ExportRequest, places: Sequence[Region], periods: Sequence[Period], source: dict[str, str]) -> Job:
+def job_of(
+    request: ExportRequest, places: Sequence[Region], periods: Sequence[Period], source: dict[str, str]
+) -> ExportJob:
     """The export of a request on its lattices; looks at files, asks the server about its images."""
     label_request, is_composite = request.labels.request, request.images.image is None
+    if is_open(source["catalog"]):
+        archive_labels.check(label_request)
     region_grids, extra_images = request.images.open(places, periods, label_request)
-    return Job(
+    return ExportJob(
         region_grids=region_grids,
         periods=tuple(periods),
-        settings=request.composite.chosen(request.images.bands if is_composite else ()),
+        settings=_settings(request, archives=is_composite and is_open(source["catalog"])),
         label_request=label_request,
         extra_images=extra_images,
         size=request.patches.size,
@@ -80,19 +88,21 @@ def job_of(request: ExportRequest, places: Sequence[Region], periods: Sequence[P
     )
 
 
-def _folder(request: ExportRequest, job: Job) -> Path:
-    """data/NAME; with the box that cuts it out of a region, as two boxes of one region are two datasets.
+def _settings(request: ExportRequest, *, archives: bool) -> Settings:
+    """The composite's settings; of the public archives a line says what was chosen for the user."""
+    bands = request.images.bands if request.images.image is None else ()
+    settings = request.composite.chosen(bands, archives=archives)
+    if archives:
+        open_archives.check_sources(settings)
+    if archives and (line := open_archives.words(settings)):
+        notice(line)
+    return settings
 
-    ValueError where isamap 0.1 began a dataset of this box in the folder that it would have made of it.
-    """
+
+def _folder(request: ExportRequest, job: ExportJob) -> Path:
+    """data/NAME; with the box that cuts it out of a region, as two boxes of one region are two datasets."""
     where = request.where
-    if where.bbox is None:
+    if where.bbox is None or where.is_box:
         return Path("data") / job.name
     box = "_".join(f"{degrees:g}" for degrees in where.bbox)
-    if not where.is_box:
-        return Path("data") / f"{job.name}-{box}"
-    name = job.region_grids[0].name
-    former = Path("data") / f"{FORMER_NAME}{job.name.removeprefix(name)}-{box}"
-    if name != FORMER_NAME and former.is_dir():
-        raise ValueError(f"{former} holds an export of this box: {former_remedy(name)}, such as data/{job.name}")
-    return former if name == FORMER_NAME else Path("data") / job.name
+    return Path("data") / f"{job.name}-{box}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,36 +12,48 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.datasets.index import Patch
-from gee_export.datasets.manifest import LEAST_SHOWN, NODATA, Band, DatasetManifest, StoredLayer
-from gee_export.datasets.sample import LABEL
-from gee_export.export.blocks import Observed
-from gee_export.export.layers import SHARES, Layer, fused, quantised
-from gee_export.export.open_part import OpenPart
-from gee_export.images.external_image import ExternalImage
-from gee_export.images.frames import Frames
-from gee_export.labelling.label_request import LabelRequest
-from gee_export.requests.channel import Channel
+from isamap.gee_export.base.grid import ground_step_m
+from isamap.gee_export.datasets.index import Patch
+from isamap.gee_export.datasets.manifest import LEAST_SHOWN, NODATA, Band, DatasetManifest, StoredLayer
+from isamap.gee_export.datasets.sample import LABEL
+from isamap.gee_export.export.blocks import Observed
+from isamap.gee_export.export.layers import SHARES, Layer, fused, quantised
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.images.external_image import ExternalImage
+from isamap.gee_export.images.frames import Frames
+from isamap.gee_export.images.image_file import FileOnGrid
+from isamap.gee_export.labelling.label_request import LabelRequest
+from isamap.gee_export.labelling.minimum_unit import generalised
+from isamap.gee_export.requests.channel import Channel
 
+LEAST = "minimum_unit_m2"  # of the finer labels
 FOREIGN = "image"  # a manifest's product that is no satellite's composite
 
 
 @dataclass(frozen=True)
 class FineImage:
-    """A finer image of the same ground: `ratio` of its pixels lie along each of the patch's, and so do its labels."""
+    """A finer image of the same ground: `ratio` of its pixels lie along each of the patch's, and so do its labels.
+
+    least_m2: the smallest unit of the labels, 0 for all.
+    """
 
     image: ExternalImage
     label_request: LabelRequest
     ratio: int
+    least_m2: float = 0.0
 
 
 @dataclass(frozen=True)
 class ExtraImages:
-    """image: takes the place of Sentinel's composite; fine and frames stand beside the image."""
+    """image: takes the place of Sentinel's composite; fine and frames stand beside it.
+
+    composite_asset: the collection of `isamap composite` that the composite is read from.
+    """
 
     image: ExternalImage | None = None
     fine: FineImage | None = None
     frames: Frames | None = None
+    composite_asset: str | None = None
 
     def __post_init__(self) -> None:
         if self.image is not None and self.frames is not None:
@@ -51,6 +64,8 @@ class ExtraImages:
         requests: dict[str, Any] = {}
         if self.image is not None:
             requests["image"] = self.image.asked()
+        if self.composite_asset is not None:
+            requests["composite_asset"] = self.composite_asset
         if self.fine is not None:
             requests["fine"] = self.fine.image.asked() | {"label": self.fine.label_request.asked()}
         if self.frames is not None:
@@ -63,7 +78,8 @@ def image_layer(image: ExternalImage, label_request: LabelRequest) -> Layer:
     size = 2 * len(image.bands) + bool(label_request.sources) + label_request.share
     stored = {"shares": SHARES} if label_request.share else {}
     settle = partial(_settle, image, _Names("image", "label", "shares"))
-    return Layer("image", (*image.channels, *label_request.channels), settle, size, stored=stored)
+    channels, most_px = (*image.channels, *label_request.channels), label_request.most_px
+    return Layer("image", channels, settle, size, most_px=most_px, stored=stored)
 
 
 def fine_layer(fine: FineImage) -> Layer:
@@ -71,7 +87,8 @@ def fine_layer(fine: FineImage) -> Layer:
     image, ratio, labelled = fine.image, fine.ratio, bool(fine.label_request.sources)
     stored = {"fine": StoredLayer(image.bands, image.packing.dtype, ratio, {"name": image.imagery.name})}
     if labelled:
-        stored["fine_labels"] = StoredLayer((LABEL,), "uint8", ratio)
+        product = {LEAST: fine.least_m2} if fine.least_m2 else {}
+        stored["fine_labels"] = StoredLayer((LABEL,), "uint8", ratio, product)
     settle = partial(_settle, image, _Names("fine", "fine_labels", None))
     size = np.dtype(image.packing.dtype).itemsize * len(image.bands) + labelled
     return Layer("fine", (*image.channels, *fine.label_request.channels), settle, size, ratio, stored)
@@ -95,11 +112,24 @@ def frame_name(frame_index: int) -> str:
     return f"frame{frame_index:02d}"
 
 
+def with_minimum_unit(
+    arrays: Mapping[str, np.ndarray], head: DatasetManifest, grid: GeoBox
+) -> Mapping[str, np.ndarray]:
+    """A patch's arrays, the finer labels generalised to the manifest's unit. grid: of the patch's pixels."""
+    stored = head.layers.get("fine_labels")
+    if stored is None or not (least_m2 := stored.product.get(LEAST)) or "fine_labels" not in arrays:
+        return arrays
+    least_px = max(1, round(least_m2 * stored.ratio**2 / math.prod(ground_step_m(grid))))
+    label = arrays["fine_labels"]
+    return {**arrays, "fine_labels": generalised(label.reshape(label.shape[-2:]), least_px).reshape(label.shape)}
+
+
 def worth_keeping(arrays: Mapping[str, np.ndarray], head: DatasetManifest) -> dict[str, np.ndarray] | None:
     """A patch's arrays without frames that show too little of it; None where a foreign or finer image does."""
     nodata = {"fine": head.layers["fine"].bands[0].nodata} if "fine" in head.layers else {}
     if FOREIGN in head.image["product"]:
         nodata["image"] = head.bands[0].nodata
+    # By the first band alone: an image's bands share their footprint.
     if any(_shown(arrays[name], missing) < LEAST_SHOWN for name, missing in nodata.items()):
         return None
     frames = {name for name in arrays if name.startswith("frames/")}
@@ -138,7 +168,7 @@ def _settle(
         opened.laid[names.image],
         opened.label_request if names.image == "image" else opened.fine_label_request,
     )
-    if laid.image is None:
+    if isinstance(laid, FileOnGrid):
         values = laid.read(geobox)
     else:
         values = np.stack([image.packing.sent(pixels[channel.name]) for channel in image.channels])

@@ -6,29 +6,30 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from gee_export.base import zones
-from gee_export.base.grid import Window
-from gee_export.base.regions import Period, Region
-from gee_export.base.suggest import suggest
-from gee_export.datasets.index import patch_id
-from gee_export.datasets.manifest import Band, DatasetManifest
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export.extra_images import FOREIGN, ExtraImages, fine_layer, frame_layers, image_layer
-from gee_export.export.layers import Layer, composite_layer
-from gee_export.labelling.label_request import LabelRequest
-from gee_export.patches import split as splitting
-from gee_export.patches.sampling import Sampling
-from gee_export.patches.split_rule import SplitRule
-from gee_export.sentinel.composite import USUAL_SENSORS, Settings
+from isamap.gee_export.base import zones
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.base.suggest import suggest
+from isamap.gee_export.datasets.index import patch_id
+from isamap.gee_export.datasets.manifest import Band, DatasetManifest
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export.extra_images import FOREIGN, ExtraImages, fine_layer, frame_layers, image_layer
+from isamap.gee_export.export.layers import Layer, composite_layer
+from isamap.gee_export.labelling.label_request import LabelRequest
+from isamap.gee_export.patches import split as splitting
+from isamap.gee_export.patches.sampling import Sampling
+from isamap.gee_export.patches.split_rule import SplitRule
+from isamap.gee_export.requests.pixels import SIDE_LIMIT_PX
+from isamap.gee_export.sentinel.composite import USUAL_SENSORS, Settings
 
 MOST_NAMED = 3  # regions or periods that a dataset's name spells out
 
 
 @dataclass(frozen=True)
-class Part:
+class RegionPeriod:
     """A region in a period: one composite on one lattice."""
 
-    number: int
+    index: int
     region_grid: RegionGrid
     period: Period
 
@@ -46,7 +47,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Job:
+class ExportJob:
     """The settings of an export. server, catalog and world (of the simulated pixels, the version) say where
     pixels come from; they go into the manifest.
     """
@@ -73,7 +74,10 @@ class Job:
         splitting.check(self.split)
         for period in self.periods:
             self.label_request.check_period(period)
-            self.settings.check_period(period)
+            if self.extra_images.image is None:
+                self.settings.check_period(period)
+        if self.extra_images.frames is not None and self.settings.statistics.of_year:
+            raise ValueError("--frames are single dates, --composite is of a year: leave one of them out")
         if self.extra_images.frames is not None and self.settings.sensors != USUAL_SENSORS:
             raise ValueError("--frames are dated images of sentinel2 and sentinel1: leave --sensors out, or --frames")
         self._check_hold_out()
@@ -92,8 +96,9 @@ class Job:
 
     def _check_sampling(self) -> None:
         most, method = self.rule.max_patches, self.sampling.method
-        if method.needs_share and not self.label_request.sources:
-            raise ValueError(f"--sample {self.sampling.kind} goes by the labels' shares: give a --label")
+        if self.surveys_labels and not self.label_request.sources:
+            option = f"--sample {self.sampling.kind}" if method.needs_share else f"--split {self.split}"
+            raise ValueError(f"{option} goes by the labels' shares: give a --label")
         if most is not None and method.after_split:
             raise ValueError(f"--sample {self.sampling.kind} has numbers of its own: leave --max-patches out")
         if most is not None and most < len(self.periods) * (2 if self.rule.hold_out else 1):
@@ -102,6 +107,11 @@ class Job:
     def _pieces(self, name: str) -> list[str]:
         """The region of this name, or the regions of the zones that hold the place of this name."""
         return [grid.name for grid in self.region_grids if name in (grid.name, zones.place_of(grid.region))]
+
+    @property
+    def surveys_labels(self) -> bool:
+        """Whether the labels are fetched first, as patches are chosen or divided by them."""
+        return self.sampling.method.needs_share or self.split in splitting.BY_LABELS
 
     @property
     def hold_out(self) -> tuple[str, ...]:
@@ -114,16 +124,16 @@ class Job:
         return f"{where}-{_joined([str(period) for period in self.periods])}".replace("..", "_")
 
     @cached_property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[RegionPeriod, ...]:
         """Every region in every period, region by region."""
         pairs = [(region_grid, period) for region_grid in self.region_grids for period in self.periods]
-        return tuple(Part(index, *pair) for index, pair in enumerate(pairs))
+        return tuple(RegionPeriod(index, *pair) for index, pair in enumerate(pairs))
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
         """What every patch is made of."""
         names, extra_images = [band.name for band in self.bands], self.extra_images
-        image = composite_layer(names, self.label_request, self.settings.sensors)
+        image = composite_layer(names, self.label_request, self.settings.sensors, self._series_px)
         if extra_images.image is not None:
             image = image_layer(extra_images.image, self.label_request)
         fine = () if extra_images.fine is None else (fine_layer(extra_images.fine),)
@@ -131,6 +141,12 @@ class Job:
             () if extra_images.frames is None else frame_layers(self.bands, extra_images.frames.count(self.periods))
         )
         return (image, *fine, *frames)
+
+    @property
+    def _series_px(self) -> int | None:
+        """Side of requests for statistics of the longest period; None of one composite a period."""
+        months = max(period.mean_months for period in self.periods)
+        return self.settings.side_px(months, SIDE_LIMIT_PX) if self.settings.statistics.of_year else None
 
     @property
     def bands(self) -> tuple[Band, ...]:

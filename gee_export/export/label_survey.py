@@ -11,36 +11,34 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window
-from gee_export.base.scheme import UNKNOWN, scheme_of
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.export.job import Job, Part
-from gee_export.export.layers import fused, largest_side_px
-from gee_export.export.layout import positions
-from gee_export.export.open_part import OpenPart
-from gee_export.export.pixel_source import Cell, PixelSource
-from gee_export.export.plan import most_px
-from gee_export.export.request_tiles import RequestTiles
-from gee_export.labelling.label_request import OpenLabels
-from gee_export.patches.split_rule import SplitResult
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.scheme import UNKNOWN, scheme_of
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.export.job import ExportJob, RegionPeriod
+from isamap.gee_export.export.layers import fused, largest_side_px
+from isamap.gee_export.export.layout import positions
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.export.pixel_source import Cell, PixelSource
+from isamap.gee_export.export.plan import most_px
+from isamap.gee_export.export.request_tiles import RequestTiles
+from isamap.gee_export.labelling.label_request import OpenLabels
+from isamap.gee_export.patches.split_rule import SplitResult
 
 
 @dataclass(frozen=True)
 class Survey:
     """What a first pass asks for: by region, its positions and the label windows that cover them."""
 
-    job: Job
+    job: ExportJob
     tilings: Mapping[str, RequestTiles]
     tracts: Mapping[str, Sequence[Window]]
 
     @classmethod
-    def of(cls, job: Job) -> Survey:
+    def of(cls, job: ExportJob) -> Survey:
         """The survey of every position of every region; asks no server."""
         side = most_px(job, largest_side_px(job.label_request.channels, stored_bytes=1))
         tracts = positions(job)
-        tilings = {}
-        for name, windows in tracts.items():
-            tilings[name] = RequestTiles.of(SplitResult.alike(windows, "train"), side)
+        tilings = {name: RequestTiles.of(SplitResult.alike(windows, "train"), side) for name, windows in tracts.items()}
         return cls(job, tilings, tracts)
 
     @property
@@ -58,19 +56,15 @@ class Survey:
         """
         shares_of = {}
         for region_grid in self.job.region_grids:
-            parts = [
-                region_period
-                for region_period in self.job.parts
-                if region_period.region_grid is region_grid and region_period.number in opened
-            ]
-            if parts:
-                shares_of[region_grid.name] = self._of_region(parts[0], opened[parts[0].number], progress_log, supply)
+            parts = (p for p in self.job.parts if p.region_grid is region_grid and p.index in opened)
+            if (first := next(parts, None)) is not None:
+                shares_of[region_grid.name] = self._of_region(first, opened[first.index], progress_log, supply)
             else:
                 shares_of[region_grid.name] = np.full(len(self.tracts[region_grid.name]), np.nan)
         return shares_of
 
     def _of_region(
-        self, region_period: Part, opened: OpenPart, progress_log: ProgressLog, supply: PixelSource
+        self, region_period: RegionPeriod, opened: OpenPart, progress_log: ProgressLog, supply: PixelSource
     ) -> np.ndarray:
         tiling, windows = self.tilings[region_period.region_grid.name], self.tracts[region_period.region_grid.name]
         at: list[list[int]] = [[] for _ in tiling.windows]  # positions on each window
@@ -80,20 +74,23 @@ class Survey:
         key, impervious_class = self._key(region_period, opened), scheme_of(self.job.label_request.scheme).impervious
         noted = {tuple(row["window"]): row["counts"] for row in progress_log.rows() if row.get("survey") == key}
         counts = np.zeros((2, len(windows)), np.int64)
-        todo = [n for n, window in enumerate(tiling.windows) if astuple(window) not in noted]
+        todo = []
         for tile_index, window in enumerate(tiling.windows):
             if astuple(window) in noted:
                 counts[:, at[tile_index]] += noted[astuple(window)]
-        for tile_index, label in self._labels(region_period, opened, [(n, tiling.windows[n]) for n in todo], supply):
+            else:
+                todo.append((tile_index, window))
+        for tile_index, label in self._labels(region_period, opened, todo, supply):
             window = tiling.windows[tile_index]
             counted = _counted(label, window, [windows[n] for n in at[tile_index]], impervious_class)
+            # Noted window by window: a survey of a province is hours of requests, too.
             progress_log.add([{"survey": key, "window": astuple(window), "counts": counted.tolist()}])
             counts[:, at[tile_index]] += counted
         labelled_px, impervious = counts
         return np.where(labelled_px > 0, impervious / np.maximum(labelled_px, 1), np.nan)
 
     def _labels(
-        self, region_period: Part, opened: OpenPart, todo: Sequence[tuple[int, Window]], supply: PixelSource
+        self, region_period: RegionPeriod, opened: OpenPart, todo: Sequence[tuple[int, Window]], supply: PixelSource
     ) -> Iterator[tuple[int, np.ndarray]]:
         region_grid, label_request = region_period.region_grid, opened.label_request
         if not label_request.channels:
@@ -111,11 +108,13 @@ class Survey:
         window_of = dict(todo)
         with closing(supply(cells)) as fetched:
             for cell, pixels in fetched:
-                inside = region_grid.inside(window_of[cell.number])
-                yield cell.number, _label(pixels, cell.geobox, inside, label_request)
+                inside = region_grid.inside(window_of[cell.index])
+                yield cell.index, _label(pixels, cell.geobox, inside, label_request)
 
-    def _key(self, region_period: Part, opened: OpenPart) -> str:
-        """Part, patches and labels: what the counts depend on."""
+    def _key(self, region_period: RegionPeriod, opened: OpenPart) -> str:
+        """Region, period, patches and labels: what the counts depend on."""
+        # With size and stride, as counts are by position; not with the split, so that another --split asks nothing
+        # again.
         identity = [self.job.label_request.named(), opened.label_request.info, self.job.size, self.job.stride]
         return f"{region_period.name}/{hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]}"
 
@@ -130,6 +129,7 @@ def _label(pixels: np.ndarray, geobox: GeoBox, inside: np.ndarray | None, labels
 def _counted(label_HW: np.ndarray, window: Window, places: Sequence[Window], impervious: int) -> np.ndarray:
     """Known and impervious pixels (2, places) that each place has on the window, by sums over its corners."""
     both = np.stack([label_HW != UNKNOWN, label_HW == impervious]).astype(np.int64)
+    # A summed-area table: positions overlap, and each label pixel is then read once and not for every position.
     sums = np.pad(both.cumsum(axis=1).cumsum(axis=2), ((0, 0), (1, 0), (1, 0)))
     shared = [overlap for patch_window in places if (overlap := patch_window.overlap(window)) is not None]
     top = np.array([s.row - window.row for s in shared])

@@ -10,18 +10,19 @@ from functools import partial
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.datasets.manifest import NODATA, Band, StoredLayer
-from gee_export.export import blocks
-from gee_export.export.blocks import Observed
-from gee_export.export.open_part import OpenPart
-from gee_export.labelling.label_request import LabelRequest, OpenLabels
-from gee_export.requests import pixels as requests
-from gee_export.requests.pixels import SIDE_LIMIT_PX, Channel, largest_side
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.datasets.manifest import NODATA, Band, StoredLayer
+from isamap.gee_export.export import blocks
+from isamap.gee_export.export.blocks import Observed
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.labelling.label_request import LabelRequest, OpenLabels
+from isamap.gee_export.requests import pixels as requests
+from isamap.gee_export.requests.pixels import SIDE_LIMIT_PX, Channel, largest_side
+from isamap.gee_export.sentinel.composite import COUNT_OF
 
 SHARES = StoredLayer((Band("share", "percent", 1.0, nodata=UNKNOWN),), "uint8")
 # Clear observations per pixel, beside the bands: of which sensor.
-COUNTS = {"s2_count": "sentinel2", "s1_count": "sentinel1", "embeddings_count": "embeddings"}
+COUNTS = {name: sensor for sensor, name in COUNT_OF.items()}
 
 # From the server's structured array on a grid to what is stored of it: arrays (bands, rows, columns) by name, and the
 # observations that it counts. The third argument says which pixels are wanted (None: all).
@@ -34,7 +35,7 @@ class Layer:
 
     name: of its image in a part's Opened; channels: what is asked of the server, none where every pixel lies on this
     machine; ratio: its pixels along a lattice pixel's side; stored_bytes: of one of its pixels in patches; stored: the
-    further layers (manifest.LAYERS) that it fills.
+    further layers (manifest.LAYERS) that it fills; most_px: side of a request that its computing allows.
     """
 
     name: str
@@ -43,14 +44,16 @@ class Layer:
     stored_bytes: int
     ratio: int = 1
     stored: Mapping[str, StoredLayer] = field(default_factory=dict)
+    most_px: int = SIDE_LIMIT_PX
 
+    # By hand: `stored` is a mapping, which has no hash, and name, channels and ratio tell layers apart.
     def __hash__(self) -> int:
         return hash((self.name, self.channels, self.ratio))
 
     @property
     def largest_side_px(self) -> int:
         """The largest side of a request, in pixels."""
-        return largest_side_px(self.channels, self.stored_bytes)
+        return min(largest_side_px(self.channels, self.stored_bytes), self.most_px)
 
 
 def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
@@ -60,17 +63,24 @@ def largest_side_px(channels: Sequence[Channel], stored_bytes: int) -> int:
 
 
 def composite_layer(
-    bands: Sequence[str], label_request: LabelRequest, sensors: Sequence[str] = ("sentinel2", "sentinel1")
+    bands: Sequence[str],
+    label_request: LabelRequest,
+    sensors: Sequence[str] = ("sentinel2", "sentinel1"),
+    series_px: int | None = None,
 ) -> Layer:
-    """The sensors' bands, the label, and the observation counts: all in one request, so never misaligned."""
+    """The sensors' bands, the label, and the observation counts: all in one request, so never misaligned.
+
+    series_px: side of requests for statistics of a year, of which a pixel may have more than 255 observations.
+    """
     counts = tuple(name for name, sensor in COUNTS.items() if sensor in sensors)
     channels = [Channel(name) for name in bands]
-    channels += [Channel(name, "uint8", 0) for name in counts]
+    # 0 stands for masked here: no observation and no scene are the same number.
+    channels += [Channel(name, "uint16" if series_px else "uint8", 0) for name in counts]
     size = 2 * len(bands) + bool(label_request.sources) + label_request.share
     stored = {"shares": SHARES} if label_request.share else {}
-    return Layer(
-        "image", (*channels, *label_request.channels), partial(_settle, tuple(bands), counts), size, stored=stored
-    )
+    settle = partial(_settle, tuple(bands), counts)
+    requested, most_px = (*channels, *label_request.channels), min(series_px or SIDE_LIMIT_PX, label_request.most_px)
+    return Layer("image", requested, settle, size, stored=stored, most_px=most_px)
 
 
 def quantised(pixels: np.ndarray, bands: Sequence[str], inside: np.ndarray | None) -> np.ndarray:

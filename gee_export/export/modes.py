@@ -5,17 +5,41 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from gee_export.base.options import Option
-from gee_export.base.storage import BUCKET_NAME, bucket_of, provide
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.earth_engine.workload_tag import check_tag, set_tag
-from gee_export.export.pixel_source import PixelSource, streaming
-from gee_export.requests.meter import Meter
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.storage import BUCKET_NAME, bucket_of, provide
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.earth_engine.workload_tag import check_tag, set_tag
+from isamap.gee_export.export.measured import rate_of
+from isamap.gee_export.export.pixel_source import PixelSource
+from isamap.gee_export.requests.client import Client
+from isamap.gee_export.requests.meter import Meter
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+    from isamap.gee_export.earth_engine.session import Session
+
+# Options of every command that asks the server for composites.
+Project = Annotated[
+    str | None, Option("Google Cloud project; without it the local engine.", metavar="ID", group="Server", local=True)
+]
+Catalog = Annotated[
+    str,
+    Option(
+        "The local engine's images: world (simulated), open (public archives), a folder, or a class map.",
+        metavar="FOLDER",
+        group="Server",
+    ),
+]
+WorkloadTag = Annotated[
+    str | None,
+    Option("Google counts the computing under it; isamap by default.", metavar="TAG", group="Server", local=True),
+]
+Measured = Annotated[
+    str | None,
+    Option("EECU as Google counted them, such as measured.toml of `isamap prove`.", metavar="FILE", group="Server",
+           local=True),
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -23,15 +47,17 @@ class Means:
     """What a way may use.
 
     workers: requests at a time (None or 0: its own default); bucket: for files on their way; keep: leaves them there;
-    eecu_hours: of computing at most, all runs of the export together.
+    eecu_hours: of computing at most, all runs of the export together; measured_s: as of Meter.
     """
 
     workers: int | None = None
     bucket: str | None = None
     keep: bool = False
     eecu_hours: float | None = None
+    measured_s: float | None = None
 
     def __post_init__(self) -> None:
+        # 40 are a project's published quota (docs/reference/earth-engine.md, "Quotas"): more would only be refused.
         if self.workers is not None and not 0 <= self.workers <= 40:
             raise ValueError(
                 f"--workers {self.workers}: expected 1 to 40, the requests that a project may have under way, "
@@ -44,17 +70,17 @@ class Means:
 
     def meter(self, progress_log: ProgressLog) -> Meter:
         """Goes on counting what the runs of this export cost."""
-        return Meter.continued(progress_log.rows(), self.eecu_hours)
+        return Meter.continued(progress_log.rows(), self.eecu_hours, self.measured_s)
 
 
 def stream(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
-    """Interactive requests, answered at once."""
-    return streaming(session, means.workers, progress_log.log, means.meter(progress_log))
+    """Interactive requests, `workers` at a time: by default half of a project's quota, or cores + 1."""
+    return Client.of(session, means.workers, progress_log.log, means.meter(progress_log))
 
 
 def batch(session: Session, progress_log: ProgressLog, means: Means) -> PixelSource:
     """Export tasks through a bucket: slower to begin with, but more memory and time for each pixel."""
-    from gee_export.tasks.batch import batched
+    from isamap.gee_export.tasks.batch import batched
 
     meter = means.meter(progress_log)
     return batched(session, progress_log, str(means.bucket), keep=means.keep, meter=meter)
@@ -68,6 +94,7 @@ MODES: dict[str, Way] = {"stream": stream, "batch": batch}
 class RunOptions:
     """Where pixels come from, where the dataset goes, and how: nothing of it is in the dataset but the catalog."""
 
+    GROUP: ClassVar[str] = "Server"
     out: Annotated[
         str | None,
         Option("Folder or gs://BUCKET/PREFIX; data/NAME-MONTH by default.", metavar="OUT", group="Output", local=True),
@@ -76,41 +103,25 @@ class RunOptions:
         bool,
         Option("Check everything, print place, blocks, bytes, patches; fetch no pixels.", group="Output", local=True),
     ] = False
-    project: Annotated[
-        str | None,
-        Option("Google Cloud project; without it the local engine.", metavar="ID", group="Server", local=True),
-    ] = None
-    catalog: Annotated[
-        str,
-        Option("The local engine's images: world (simulated), or a folder.", metavar="FOLDER", group="Server"),
-    ] = "world"
-    mode: Annotated[
-        str,
-        Option("How pixels are asked for; the dataset is the same.", choices=MODES, group="Server", local=True),
-    ] = "stream"
+    project: Project = None
+    catalog: Catalog = "world"
+    mode: Annotated[str, Option("How pixels are asked for; the dataset is the same.", choices=MODES, local=True)] = (
+        "stream"
+    )
     bucket: Annotated[
-        str | None,
-        Option("For the files of --mode batch; by default that of --out gs://.", metavar="NAME", group="Server",
-               local=True),
-    ] = None  # fmt: skip
-    keep_exports: Annotated[
-        bool, Option("Leave the files of --mode batch in the bucket.", group="Server", local=True)
-    ] = False
-    workers: Annotated[
-        int | None,
-        Option("Requests at a time: 20 by default, on the local engine cores + 1.", metavar="N", group="Server",
-               local=True),
-    ] = None  # fmt: skip
-
-    workload_tag: Annotated[
-        str | None,
-        Option("Google counts the computing under it; isamap by default.", metavar="TAG", group="Server", local=True),
+        str | None, Option("For the files of --mode batch; by default that of --out gs://.", metavar="NAME", local=True)
     ] = None
+    keep_exports: Annotated[bool, Option("Leave the files of --mode batch in the bucket.", local=True)] = False
+    workers: Annotated[
+        int | None, Option("Requests at a time: 20 by default, on the local engine cores + 1.", metavar="N", local=True)
+    ] = None
+    workload_tag: WorkloadTag = None
     eecu_hours: Annotated[
         float | None,
         Option("Stop before the export's computing exceeds it (docs/plan.md); the same command continues.",
-               metavar="HOURS", group="Server", local=True),
+               metavar="HOURS", local=True),
     ] = None  # fmt: skip
+    measured: Measured = None
 
     def __post_init__(self) -> None:
         if self.workload_tag is not None:
@@ -122,11 +133,12 @@ class RunOptions:
     @property
     def means(self) -> Means:
         """What a way to get pixels may use."""
-        return Means(self.workers, self.bucket or bucket_of(self.out or ""), self.keep_exports, self.eecu_hours)
+        bucket = self.bucket or bucket_of(self.out or "")
+        return Means(self.workers, bucket, self.keep_exports, self.eecu_hours, rate_of(self.measured))
 
     def source(self, session: Session | None) -> dict[str, str]:
         """Where pixels come from, for the manifest: as `session.source_of`."""
-        from gee_export.earth_engine.session import source_of
+        from isamap.gee_export.earth_engine.session import source_of
 
         if session is not None:
             return source_of(session.server, session.catalog)
@@ -140,7 +152,7 @@ class RunOptions:
             if self.workload_tag is not None:
                 set_tag(self.workload_tag)
             return session
-        from gee_export.earth_engine.session import connect
+        from isamap.gee_export.earth_engine.session import connect
 
         session = connect(self.project, catalog=self.catalog, workload_tag=self.workload_tag)
         if self.means.bucket is not None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from gee_export.images.external_image import AlignedImage
-from gee_export.labelling.label_request import OpenLabels
+from isamap.gee_export.images.external_image import AlignedImage
+from isamap.gee_export.labelling.label_request import OpenLabels
 
 if TYPE_CHECKING:
     import ee

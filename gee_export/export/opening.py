@@ -7,17 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.regions import Period
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.earth_engine import session
-from gee_export.export.extra_images import ExtraImages, FineImage, frame_name
-from gee_export.export.job import Job, Part
-from gee_export.export.open_part import OpenPart
-from gee_export.images.external_image import AlignedImage, OpenImage
-from gee_export.images.frames import Frames, open_frames
-from gee_export.labelling.label_request import LabelRequest, OpenLabels, open_labels
-from gee_export.sentinel import composite
-from gee_export.sentinel.composite import NoScenes, Settings
+from isamap.gee_export.base.regions import Period
+from isamap.gee_export.composites.reading import composed
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.earth_engine import session
+from isamap.gee_export.export.extra_images import ExtraImages, FineImage, frame_name
+from isamap.gee_export.export.job import ExportJob, RegionPeriod
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.images.external_image import AlignedImage, OpenImage
+from isamap.gee_export.images.frames import Frames, open_frames
+from isamap.gee_export.labelling.label_request import LabelRequest, OpenLabels, open_labels
+from isamap.gee_export.sentinel.composite import NoScenes, Settings
 
 if TYPE_CHECKING:
     import ee
@@ -25,21 +25,28 @@ if TYPE_CHECKING:
 OPENERS = 4  # parts whose catalogs are asked about at a time
 
 
-def open_parts(job: Job) -> tuple[dict[int, OpenPart], dict[int, str]]:
+def open_parts(job: ExportJob) -> tuple[dict[int, OpenPart], dict[int, str]]:
     """What each part gives by number, and why others have none; ValueError where none has."""
 
-    def open_or_reason(part: Part) -> OpenPart | str:
+    def open_or_reason(part: RegionPeriod) -> OpenPart | str:
         try:
             return open_part(part.region_grid, part.period, job.settings, job.label_request, job.extra_images)
         except NoScenes as error:
             return str(error)
 
+    # A part's catalogs are a few questions that wait for the server, one after another.
     with ThreadPoolExecutor(OPENERS, thread_name_prefix="open") as pool:
-        found = dict(enumerate(pool.map(open_or_reason, job.parts)))
-    opened = {number: one for number, one in found.items() if isinstance(one, OpenPart)}
-    skipped = {number: reason for number, reason in found.items() if isinstance(reason, str)}
+        outcomes = dict(enumerate(pool.map(open_or_reason, job.parts)))
+    opened = {index: outcome for index, outcome in outcomes.items() if isinstance(outcome, OpenPart)}
+    skipped = {index: reason for index, reason in outcomes.items() if isinstance(reason, str)}
     if not opened:
         raise ValueError("; ".join(skipped.values()))
+    if all(outcome.label_request.lies_elsewhere for outcome in opened.values()):
+        raise ValueError(
+            f"the labels {' '.join(job.label_request.named()['sources'])} lie elsewhere than "
+            f"{', '.join(grid.name for grid in job.region_grids)}: no patch would have a label; give labels of this "
+            "ground, or --label none"
+        )
     return opened, skipped
 
 
@@ -49,7 +56,7 @@ def open_part(
     """Images and labels of a region and period; composite.NoScenes where the server has none."""
     labels = open_labels(label_request, region_grid.region, period)
     opened = (
-        _composite(region_grid, period, settings, labels)
+        _composite(region_grid, period, settings, labels, extra_images.composite_asset)
         if extra_images.image is None
         else _image(region_grid, period, extra_images, labels)
     )
@@ -68,8 +75,10 @@ def _from_world(*truths: OpenLabels | None) -> bool:
     )
 
 
-def _composite(region_grid: RegionGrid, period: Period, settings: Settings, labels: OpenLabels) -> OpenPart:
-    built = composite.build(region_grid.region, period, settings)
+def _composite(
+    region_grid: RegionGrid, period: Period, settings: Settings, labels: OpenLabels, asset: str | None
+) -> OpenPart:
+    built = composed(region_grid.region, period, settings, asset)
     image = _together(built.packed.addBands(built.counts), labels)
     return OpenPart({"image": image}, labels, dict(built.info), built.backscatter, built.simulated)
 
@@ -110,7 +119,6 @@ def _with_frames(
 
 
 def _together(image: ee.Image | None, labels: OpenLabels) -> ee.Image | None:
-    """The image with the labels that lie on the server."""
     if image is None or labels.image is None:
         return image if image is not None else labels.image
     return image.addBands(labels.image)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Generator, Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 
-from gee_export.requests.client import Cell, Client
-from gee_export.requests.meter import Meter
-
-if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+from isamap.gee_export.requests.client import Cell
+from isamap.gee_export.requests.meter import Meter
 
 
 class PixelSource(Protocol):
@@ -30,13 +27,3 @@ class PixelSource(Protocol):
     @property
     def meter(self) -> Meter:
         """What it has cost the server."""
-
-
-def streaming(
-    session: Session,
-    workers: int | None,
-    log: Callable[[str], None] = lambda text: None,
-    meter: Meter | None = None,
-) -> PixelSource:
-    """Pixels by interactive requests, `workers` at a time: by default half of a project's quota, or cores + 1."""
-    return Client.of(session, workers, log, meter)

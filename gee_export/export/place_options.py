@@ -6,57 +6,55 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import shapely
 
-from gee_export.base import regions
-from gee_export.base.options import Option
-from gee_export.base.regions import BoundsWSEN, Period, Region
-from gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit
-from gee_export.export.places import check_buffer, outlined, places, when
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.land import note_sea
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.regions import BoundsWSEN, Period, Region
+from isamap.gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit
+from isamap.gee_export.export.places import check_buffer, outlined, places, when
 
-FORMER_NAME = "bbox"  # of every place that isamap 0.1 made of a --bbox alone
+BOX_NAME = "bbox"  # as `places` calls a box; here it gets its centre and sides
+# Of longitude at the equator; names of boxes need no better.
 _KM_PER_DEGREE = 111.32
 _NAME_FORM = "letters, digits, dots and dashes, up to 60"
 _MOST_LETTERS = 60
 
 
 @dataclass(frozen=True)
-class Where:
+class ExportPlaces:
     """The places of an export: named regions, a part of one, or places of their own."""
 
+    GROUP: ClassVar[str] = "Where"
     region: Annotated[
-        tuple[str | Region, ...],
-        Option("Names of `isamap regions`; each is exported in every period.", metavar="NAME", group="Where"),
+        tuple[str | Region, ...], Option("Names of `isamap regions`; each in every period.", metavar="NAME")
     ] = ()
     bbox: Annotated[
-        BoundsWSEN | None,
-        Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N", group="Where"),
+        BoundsWSEN | None, Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N")
     ] = None
     geometry: Annotated[
-        tuple[str, ...],
-        Option("Vector file(s), any CRS; pixels outside are missing.", metavar="FILE", group="Where"),
+        tuple[str, ...], Option("Vector file(s), any CRS; pixels outside are missing.", metavar="FILE")
     ] = ()
     admin: Annotated[
         tuple[str, ...],
-        Option("Countries and units of Earth Engine's boundary tables: Hubei, China/Hubei/Wuhan.", metavar="NAME",
-               group="Where"),
-    ] = ()  # fmt: skip
-    boundaries: Annotated[str, Option("The tables of --admin.", choices=BOUNDARIES, group="Where")] = "gaul"
+        Option("Countries and units of Earth Engine's boundary tables: Hubei, China/Hubei/Wuhan.", metavar="NAME"),
+    ] = ()
+    boundaries: Annotated[str, Option("The tables of --admin.", choices=BOUNDARIES)] = "gaul"
     buffer_m: Annotated[
         float | None,
         Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
-               flag="--buffer", group="Where"),
+               flag="--buffer"),
     ] = None  # fmt: skip
     epsg: Annotated[
-        int | None,
-        Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE", group="Where"),
+        int | None, Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE")
     ] = None
     name: Annotated[
         str | None,
         Option("Of the place, in patch ids and dataset names; by default the region's or one made of the box.",
-               metavar="NAME", group="Where"),
+               metavar="NAME"),
     ] = None  # fmt: skip
 
     def __post_init__(self) -> None:
@@ -80,7 +78,6 @@ class Where:
 
     @property
     def _lone_box(self) -> BoundsWSEN | None:
-        """The box where nothing else says where."""
         return None if self.region else self.bbox
 
     @property
@@ -91,31 +88,37 @@ class Where:
     def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
         """The regions with their names; `footprint` where nothing says where. ValueError where there is none.
 
-        Units of `admin` are asked of the server that `ee` is connected to.
+        Units of `admin` are asked of the server that `ee` is connected to. A place in the sea is told.
         """
+        areas = self._areas(footprint)
+        for area in areas:
+            note_sea(area)
+        return areas
+
+    def _areas(self, footprint: Region | None) -> tuple[Region, ...]:
         if self.admin:
-            return self._named(tuple(part for name in self.admin for part in self._unit(name)))
+            return self._named(tuple(grid for name in self.admin for grid in self._unit(name)))
         box = self._lone_box
         own = self.name if box is not None or (self.geometry and not self.region) else None
-        asked = (footprint,) if self.is_open and footprint is not None else self.region
-        try:
-            if box is not None and self.epsg is not None:
-                _check_zone(box, self.epsg)
-            areas = places(
-                asked or None,
-                bbox=self.bbox,
-                geometry=self.geometry or None,
-                epsg=self.epsg,
-                buffer_m=self.buffer_m,
-                name=own,
-            )
-        except ValueError as error:
-            if (name := self.swapped_inside) is None:
-                raise
-            raise ValueError(f"{error}; with latitude and longitude swapped it would lie in {name}") from error
+        grounds = (footprint,) if self.is_open and footprint is not None else self.region
+        areas = self._placed(grounds, own)
         if self.name is None and box is not None:
-            return tuple(replace(area, name=area.name.replace(FORMER_NAME, box_name(box), 1)) for area in areas)
+            return tuple(replace(area, name=area.name.replace(BOX_NAME, box_name(box), 1)) for area in areas)
         return areas if own is not None else self._named(areas)
+
+    def _placed(self, grounds: Sequence[str | Region], name: str | None) -> tuple[Region, ...]:
+        """As `places`; its ValueError says where a box would lie with latitude and longitude swapped."""
+        try:
+            if self._lone_box is not None and self.epsg is not None:
+                _check_zone(self._lone_box, self.epsg)
+            return places(
+                grounds or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg, buffer_m=self.buffer_m,
+                name=name,
+            )  # fmt: skip
+        except ValueError as error:
+            if (holder := self.swapped_inside) is None:
+                raise
+            raise ValueError(f"{error}; with latitude and longitude swapped it would lie in {holder}") from error
 
     def _unit(self, name: str) -> tuple[Region, ...]:
         """The regions of an administrative unit; which one it is, is said on the standard error."""
@@ -133,17 +136,16 @@ class Where:
 
 
 @dataclass(frozen=True)
-class When:
+class ExportTimes:
     """The times of an export: months, or periods of any length."""
 
+    GROUP: ClassVar[str] = "When"
     month: Annotated[
         tuple[str, ...],
-        Option("One or several months; of a region of a paper, the paper's by default.", metavar="YYYY-MM",
-               group="When"),
-    ] = ()  # fmt: skip
+        Option("One or several months; of a region of a paper, the paper's by default.", metavar="YYYY-MM"),
+    ] = ()
     period: Annotated[
-        tuple[str, ...],
-        Option("Months, seasons (2019-JJA), years, or first and last day.", metavar="PERIOD", group="When"),
+        tuple[str, ...], Option("Months, seasons (2019-JJA), years, or first and last day.", metavar="PERIOD")
     ] = ()
 
     def __post_init__(self) -> None:
@@ -161,12 +163,12 @@ class When:
             raise ValueError("nothing says when: give --month YYYY-MM, or --period (a season, a year, or two days)")
         return when(self.month or None, self.period or None)
 
-    def dated(self, where: Where) -> When:
+    def dated(self, where: ExportPlaces) -> ExportTimes:
         """With the month of the region's paper where nothing says when, which is printed; ValueError without one."""
         if not self.is_open:
             return self
         fact, *others = [_paper_month(region) for region in where.region] or [None]
-        if fact is None or any(other != fact for other in others):
+        if fact is None or any(other_fact != fact for other_fact in others):
             raise ValueError(
                 "nothing says when: give --month YYYY-MM, or --period (a season such as 2021-JJA, a year, or the first "
                 "and last day)"
@@ -194,9 +196,11 @@ def _swapped_inside(bbox_wsen: BoundsWSEN) -> str | None:
     west, south, east, north = bbox_wsen
     swapped = (south, west, north, east)
     table = {row["name"]: row["bounds_wsen"] for row in regions.described()}
+    # A box that lies in a region as it is was meant so, whatever its mirror image holds.
     if any(_is_inside(bbox_wsen, bounds) for bounds in table.values()):
         return None
     holders = [name for name, bounds in table.items() if _is_inside(swapped, bounds)]
+    # The smallest that holds it: a city rather than the province around it.
     return min(holders, key=lambda name: shapely.box(*table[name]).area, default=None)
 
 
@@ -207,14 +211,6 @@ def described(region: Region) -> str:
     zone = f"{region.epsg % 100}{'N' if region.epsg < 32700 else 'S'}"
     centre = f"{abs(lat):.4f} {'NS'[lat < 0]} {abs(lon):.4f} {'EW'[lon < 0]}"
     return f"{region.name}: centre {centre} (lat lon), UTM zone {zone} (EPSG:{region.epsg}), {region.area_km2:,.2f} km2"
-
-
-def former_remedy(name: str) -> str:
-    """What to do with a dataset that isamap 0.1 began of a --bbox, where this one is called otherwise."""
-    return (
-        f"it was begun by isamap 0.1, which called every place of a --bbox {FORMER_NAME!r}, and this one is {name!r}: "
-        f"add --name {FORMER_NAME} to continue it, or choose another --out"
-    )
 
 
 def _paper_month(region: str | Region) -> tuple[str, str] | None:

@@ -10,11 +10,10 @@ from typing import Any
 
 import shapely
 
-from gee_export.base import geometry_file, regions, zones
-from gee_export.base.periods import Month, Period, begun
-from gee_export.base.regions import BoundsWSEN, Region
+from isamap.gee_export.base import geometry_file, regions, zones
+from isamap.gee_export.base.periods import Month, Period, begun
+from isamap.gee_export.base.regions import BoundsWSEN, Region
 
-PAPER_MONTH = "2019-06"  # of CroFuseNet's dataset
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _LONGEST_NAME = 40
@@ -30,29 +29,27 @@ def places(
     buffer_m: float | None = None,
     name: str | None = None,
 ) -> tuple[Region, ...]:
-    """The regions that the options name, one for each UTM zone of a place that several zones hold (zones.py).
+    """The regions that the options name, one for each UTM zone of a place that several zones hold (base/zones.py).
 
     epsg: one zone for all of it instead; buffer_m: metres by which the features of `geometry` are widened; name: what
     a box or outline is called, else `bbox` or as its file. ValueError where a box or outline could belong to several
     regions, and for what `where` refuses.
     """
     named, drawn = several(region), several(geometry)
-    if len(named) > 1 and (bbox is not None or drawn):
-        raise ValueError("--bbox and --geometry take a part of one region: give one --region, or none of them")
-    _check_drawn(bbox, drawn, buffer_m)
-    check_name(name, named, bbox, drawn)
+    _check_drawn(named, bbox, drawn, buffer_m)
+    _check_name(name, named, bbox, drawn)
     if not (named or drawn or bbox is not None):
         raise ValueError(NOWHERE)
-    parts = tuple(part for area in named for part in _grids(area, epsg))
+    parts = tuple(grid for area in named for grid in _grids(area, epsg))
     if bbox is not None:
         return _boxed(parts, _edges(bbox), _utm(epsg), name or "bbox")
     if not drawn:
         return parts
     outlines = {path: geometry_file.read_outline(path, buffer_m) for path in drawn}
     return tuple(
-        found
+        zone
         for path, outline in outlines.items()
-        for found in outlined(parts, outline, epsg, name or geometry_file.name_of(path))
+        for zone in outlined(parts, outline, epsg, name or geometry_file.name_of(path))
     )
 
 
@@ -63,26 +60,23 @@ def where(
     geometry: str | Path | None = None,
     epsg: int | None = None,
     buffer_m: float | None = None,
-    name: str | None = None,
 ) -> Region:
     """The one region that the options name, in the UTM zone `epsg` if given; ValueError where they name none or two."""
-    _check_drawn(bbox, several(geometry), buffer_m)
-    check_name(name, several(region), bbox, several(geometry))
+    _check_drawn((), bbox, several(geometry), buffer_m)
     named = regions.named(region) if isinstance(region, str) else region
     named = named and _in_zone(named, epsg)
     if geometry is not None:
-        outlined = geometry_file.from_geometry(geometry, within=named, buffer_m=buffer_m)
-        return _in_zone(replace(outlined, name=name or outlined.name), epsg)
+        return _in_zone(geometry_file.from_geometry(geometry, within=named, buffer_m=buffer_m), epsg)
     if bbox is not None:
         if named:
             return named.part(_edges(bbox))
-        return regions.from_bbox(_edges(bbox), name=name or "bbox", epsg=_utm(epsg))
+        return regions.from_bbox(_edges(bbox), name="bbox", epsg=_utm(epsg))
     if named is None:
         raise ValueError(NOWHERE)
     return named
 
 
-def check_name(name: str | None, named: Sequence[Any], bbox: BoundsWSEN | None, drawn: Sequence[Any]) -> None:
+def _check_name(name: str | None, named: Sequence[Any], bbox: BoundsWSEN | None, drawn: Sequence[Any]) -> None:
     """ValueError where a name cannot stand in patch ids, or where there is not one place for it."""
     if name is None:
         return
@@ -100,7 +94,9 @@ def check_name(name: str | None, named: Sequence[Any], bbox: BoundsWSEN | None, 
         )
 
 
-def _check_drawn(bbox: BoundsWSEN | None, drawn: Sequence[Any], buffer_m: float | None) -> None:
+def _check_drawn(named: Sequence[Any], bbox: BoundsWSEN | None, drawn: Sequence[Any], buffer_m: float | None) -> None:
+    if len(named) > 1 and (bbox is not None or drawn):
+        raise ValueError("--bbox and --geometry take a part of one region: give one --region, or none of them")
     if bbox is not None and drawn:
         raise ValueError("--bbox and --geometry both say where: give one of them")
     check_buffer(buffer_m, drawn)
@@ -161,13 +157,11 @@ def _utm(epsg: int | None) -> int | None:
 
 
 def when(month: str | Sequence[str] | None, period: str | Sequence[str] | None) -> tuple[Period, ...]:
-    """The periods that the options name, the paper's month where they name none; ValueError where they name both."""
+    """The periods that the options name; ValueError where they name both."""
     if month and period:
         raise ValueError("--month and --period both say when: give one of them")
-    if period:
-        periods = [Period.parse(text) for text in _paired(several(period))]
-    else:
-        periods = [Month.parse(text).period for text in several(month) or (PAPER_MONTH,)]
+    periods = [Month.parse(text).period for text in several(month)]
+    periods += [Period.parse(text) for text in _paired(several(period))]
     return tuple(begun(entry) for entry in periods)
 
 

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from gee_export.base.regions import Period
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.index import SPLITS
-from gee_export.datasets.manifest import DatasetManifest
-from gee_export.export.eecu import Computing
-from gee_export.export.job import Job
-from gee_export.export.plan import Plan
-from gee_export.requests.pixels import REQUEST_LIMIT_BYTES
-from gee_export.requests.throttle import DEFAULT_WORKERS
+from isamap.gee_export.base.regions import Period
+from isamap.gee_export.datasets.index import SPLITS
+from isamap.gee_export.datasets.manifest import DatasetManifest
+from isamap.gee_export.earth_engine.archives import is_open
+from isamap.gee_export.export.archive_load import ArchiveLoad
+from isamap.gee_export.export.eecu import ComputingCost
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.requests.pixels import REQUEST_LIMIT_BYTES
+from isamap.gee_export.requests.quota import DEFAULT_WORKERS
 
 # For the estimate of a dry run. Local: megapixels of one month's composite a second, as benchmarks/export_wuhan.py has
 # it on two cores. Google: what the largest request of one month is taken to last, which nobody promises. Both grow with
 # the scenes, and so with the length of the period; Google's also with the bytes of a request.
 LOCAL_MPX_PER_S, GOOGLE_REQUEST_S = 0.27, 20
+START_S = 5  # of an export beside its computing: Kumasi, 41 km2, took 6 s on two quiet cores, 2026-11-24
 LEAST_REQUEST_S = 1.0  # of Google's, however small
 
 
@@ -53,7 +55,7 @@ class ExportReport:
     seconds: float = 0.0
     estimate: str = ""
     computing: str = ""
-    eecu: Computing | None = None
+    eecu: ComputingCost | None = None
     simulated: bool | None = None
     by_part: Mapping[str, str] = field(default_factory=dict)
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class ExportReport:
     periods: tuple[str, ...] = ()
 
     @classmethod
-    def planned(cls, job: Job, plan: Plan, out: str, workers: int | None = None) -> ExportReport:
+    def planned(cls, job: ExportJob, plan: ExportPlan, out: str, workers: int | None = None) -> ExportReport:
         """The report of what an export would do."""
         return cls(
             name=job.name,
@@ -77,12 +79,12 @@ class ExportReport:
             pixel_bytes=len(plan.patches) * _patch_bytes(job),
             estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
             by_part=_by_part(plan) if len(job.parts) > 1 else {},
-            eecu=Computing(_effort(plan)),
+            eecu=ComputingCost(_effort(job, plan)),
             notes=_notes(plan.info),
         )
 
     @classmethod
-    def written(cls, job: Job, manifest: DatasetManifest, out: str, *notes: str) -> ExportReport:
+    def written(cls, job: ExportJob, manifest: DatasetManifest, out: str, *notes: str) -> ExportReport:
         """The report of a complete dataset."""
         skipped = {f"{r}_{p}": why for r, periods in manifest.skipped.items() for p, why in periods.items()}
         return cls(
@@ -109,9 +111,9 @@ class ExportReport:
             ),
         )
 
-    def after(self, plan: Plan, fetched: int, sent: Mapping[str, int], seconds: float) -> ExportReport:
+    def after(self, plan: ExportPlan, fetched: int, sent: Mapping[str, int], seconds: float) -> ExportReport:
         """With what a run did for it."""
-        requests = [request for request in plan.requests if request.part.name not in self.skipped]
+        requests = [request for request in plan.requests if request.region_period.name not in self.skipped]
         size = sum(request.bytes for request in requests)
         return replace(
             self, blocks=len(requests), request_bytes=size, fetched=fetched, sent=dict(sent), seconds=seconds
@@ -129,14 +131,6 @@ class ExportReport:
             skipped=skipped,
         )
 
-    def costing(self, computing: str) -> ExportReport:
-        """With what it cost the server, in words."""
-        return replace(self, computing=computing)
-
-    def noting(self, note: str) -> ExportReport:
-        """With one note more."""
-        return replace(self, notes=(*self.notes, note))
-
     @property
     def requests(self) -> int:
         """Sent by this run, repeated ones too."""
@@ -151,30 +145,38 @@ class ExportReport:
             f"{self.name}: {_count(self.patches['patches'], 'patch')} ({counts}){parts} {verb} in {self.out}",
             f"  {self.positions} positions on the grid, {self.left_out} left out because they touch two splits{passed}",
         ]
-        lines += [f"  place {place}" for place in self.places]
+        lines += [f"  {line}" for line in (*self._subject(), *self._cost(), *self._origin())]
+        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+
+    def _subject(self) -> Iterator[str]:
+        """Where and when it is, and how large."""
+        yield from (f"place {name}" for name in self.places)
         if self.periods:
-            lines.append(f"  time: {', '.join(self.periods)}")
+            yield f"time: {', '.join(self.periods)}"
         if self.blocks:
-            lines.append(
-                f"  {_count(self.blocks, 'block')}, {self.request_bytes / 1e6:,.0f} MB of requests, "
-                f"{self.pixel_bytes / 1e6:,.0f} MB of pixels"
-            )
+            requests, pixels = (f"{size / 1e6:,.0f} MB" for size in (self.request_bytes, self.pixel_bytes))
+            yield f"{_count(self.blocks, 'block')}, {requests} of requests, {pixels} of pixels"
+
+    def _cost(self) -> Iterator[str]:
+        """What it is expected to take, and what it took."""
         if self.estimate:
-            lines.append(f"  {self.estimate}")
+            yield str(self.estimate)
         if self.eecu is not None:
-            lines += [f"  {line}" for line in self.eecu.lines]
+            yield from self.eecu.lines
         if self.fetched or self.requests:
             sent = ", ".join(f"{count:,} {noun}" for noun, count in self.sent.items())
-            lines.append(f"  {_count(self.fetched, 'block')} fetched with {sent} in {self.seconds:.0f} s")
+            yield f"{_count(self.fetched, 'block')} fetched with {sent} in {self.seconds:.0f} s"
         if self.computing:
-            lines.append(f"  computing: {self.computing}")
+            yield f"computing: {self.computing}"
+
+    def _origin(self) -> Iterator[str]:
+        """Which scenes it is made of, part by part, and what had none."""
         if self.scenes:
-            lines.append("  scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items()))
+            yield "scenes: " + ", ".join(f"{sensor} {count}" for sensor, count in self.scenes.items())
         if self.simulated:
-            lines.append("  simulated: images or labels come from the local engine's world, not from satellites")
-        lines += [f"  {part_name}: {words}" for part_name, words in self.by_part.items()]
-        lines += [f"  skipped {part_name}: {reason}" for part_name, reason in self.skipped.items()]
-        return "\n".join([*lines, *(f"  note: {note}" for note in self.notes)])
+            yield "simulated: images or labels come from the local engine's world, not from satellites"
+        yield from (f"{part_name}: {words}" for part_name, words in self.by_part.items())
+        yield from (f"skipped {part_name}: {reason}" for part_name, reason in self.skipped.items())
 
 
 def _found(info: Mapping[str, Any]) -> dict[str, Any]:
@@ -184,11 +186,11 @@ def _found(info: Mapping[str, Any]) -> dict[str, Any]:
     return {"positions": info["positions"], "left_out": info["left_out"], "passed": passed}
 
 
-def _by_part(plan: Plan) -> dict[str, str]:
+def _by_part(plan: ExportPlan) -> dict[str, str]:
     """Patches and blocks of each part, in words."""
-    patches = {of_part.part.name: len(of_part.patches) for of_part in plan.patches.of_parts}
-    blocks = Counter(request.part.name for request in plan.requests)
-    names = dict.fromkeys(request.part.name for request in plan.requests)
+    patches = {of_part.region_period.name: len(of_part.patches) for of_part in plan.patches.of_parts}
+    blocks = Counter(request.region_period.name for request in plan.requests)
+    names = dict.fromkeys(request.region_period.name for request in plan.requests)
     return {name: f"{_count(patches[name], 'patch')} from {_count(blocks[name], 'block')}" for name in names}
 
 
@@ -214,24 +216,38 @@ def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(notes))
 
 
-def _patch_bytes(job: Job) -> int:
+def _patch_bytes(job: ExportJob) -> int:
     return sum(layer.stored_bytes * (job.size * layer.ratio) ** 2 for layer in job.layers)
 
 
-def _estimate(job: Job, plan: Plan, workers: int) -> str:
+def _estimate(job: ExportJob, plan: ExportPlan, workers: int) -> str:
     if job.server == "local-engine":
         rate = f"the local engine composites {LOCAL_MPX_PER_S} Mpx of one month a second"
-        return f"about {_minutes(_effort(plan) / LOCAL_MPX_PER_S)} ({rate})"
-    seconds = sum(google_seconds(request.bytes, request.part.period.mean_months) for request in plan.requests) / workers
+        load = ArchiveLoad.of(job.settings.read_bands, _mpx_months(plan)) if is_open(job.catalog) else None
+        seconds = START_S + _effort(job, plan) / LOCAL_MPX_PER_S
+        computing = f"about {_minutes(seconds)} ({START_S} s to start; {rate}{_dearer(job)})"
+        return computing if load is None else f"{computing}, after {_minutes(load.hours * 3600)} for {load}"
+    months = sum(google_seconds(request.bytes, request.region_period.period.mean_months) for request in plan.requests)
+    seconds = job.settings.statistics.cost * months / workers
     return (
         f"about {_minutes(seconds)} at {workers} requests at a time, if the largest of one month takes "
         f"{GOOGLE_REQUEST_S} s and longer periods as much longer"
     )
 
 
-def _effort(plan: Plan) -> float:
-    """Megapixels x months of all requests."""
-    return sum(r.window.height * r.window.width * r.part.period.mean_months for r in plan.requests) / 1e6
+def _dearer(job: ExportJob) -> str:
+    """How much more a year's statistics cost, in words."""
+    cost = job.settings.statistics.cost
+    return "" if cost == 1 else f", {job.settings.statistics.composite} taken for {cost:g} times as much"
+
+
+def _effort(job: ExportJob, plan: ExportPlan) -> float:
+    """Megapixels x months of all requests, as many as a mean would cost as much."""
+    return job.settings.statistics.cost * _mpx_months(plan)
+
+
+def _mpx_months(plan: ExportPlan) -> float:
+    return sum(r.window.height * r.window.width * r.region_period.period.mean_months for r in plan.requests) / 1e6
 
 
 def google_seconds(size: float, months: float) -> float:
@@ -256,19 +272,6 @@ def _emptiness(manifest: DatasetManifest) -> tuple[str, ...]:
     if not empty or not manifest.counts.get("train"):
         return ()
     return (f"no valid pixel of {' '.join(empty)} in the train split: choose another month or a longer --period",)
-
-
-def unlabelled(dataset: Dataset) -> tuple[str, ...]:
-    """Says how many patches show nothing to learn: a file of another place, or with other numbers than it should."""
-    if dataset.manifest.label is None:
-        return ()
-    count = sum(patch.impervious_share is None for patch in dataset.patches)
-    if not count:
-        return ()
-    return (
-        f"{count} of {len(dataset.patches)} patches have no known label pixel: check that the label sources cover "
-        "this ground, agree somewhere, and hold the numbers that docs/labels.md says",
-    )
 
 
 def _unseen_days(manifest: DatasetManifest) -> tuple[str, ...]:

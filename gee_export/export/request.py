@@ -6,42 +6,41 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from gee_export.base import option_files
-from gee_export.base.options import Option, changed_options, from_options, options_of, to_options
-from gee_export.base.regions import Period, Region
-from gee_export.base.scheme import SCHEMES
-from gee_export.export.image_options import ImageOptions
-from gee_export.export.modes import RunOptions
-from gee_export.export.place_options import When, Where
-from gee_export.export.settings import CompositeOptions, written
-from gee_export.images.imagery import Imagery
-from gee_export.labelling.fusion import FUSIONS
-from gee_export.labelling.label_request import LabelRequest
-from gee_export.labelling.label_source import LabelSource
-from gee_export.patches.sampling import Sampling
-from gee_export.patches.split import SPLITTERS
-from gee_export.patches.split_rule import SplitRule
+from isamap.gee_export.base import option_files
+from isamap.gee_export.base.options import Option, changed_options, from_options, options_of, to_options
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.base.scheme import SCHEMES
+from isamap.gee_export.export.image_options import ImageOptions
+from isamap.gee_export.export.modes import RunOptions
+from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes
+from isamap.gee_export.export.settings import CompositeOptions, written
+from isamap.gee_export.images.imagery import Imagery
+from isamap.gee_export.labelling.fusion import FUSIONS
+from isamap.gee_export.labelling.label_request import LabelRequest
+from isamap.gee_export.labelling.label_source import LabelSource
+from isamap.gee_export.patches.sampling import Sampling
+from isamap.gee_export.patches.split import SPLITTERS
+from isamap.gee_export.patches.split_rule import SplitRule
 
 EXPORT_FILE = "export.toml"  # of a dataset: the options that make it again
 
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """The labels of an export: sources (label_source.py), fused, in classes of a scheme."""
+    """The labels of an export: sources (labelling/label_source.py), fused, in classes of a scheme."""
 
+    GROUP: ClassVar[str] = "Labels"
     label: Annotated[
         tuple[str, ...],
-        Option("Products of `isamap labels`, assets or files (file.tif#BAND=CODES), or none.", metavar="SOURCE",
-               group="Labels"),
-    ] = LabelRequest.sources  # fmt: skip
-    fusion: Annotated[str, Option("Of several labels.", choices=FUSIONS, group="Labels")] = LabelRequest.fusion
+        Option("Products of `isamap labels`, assets or files (file.tif#BAND=CODES), or none.", metavar="SOURCE"),
+    ] = LabelRequest.sources
+    fusion: Annotated[str, Option("Of several labels.", choices=FUSIONS)] = LabelRequest.fusion
     scheme: Annotated[
-        str,
-        Option("Label scheme: isa (2 classes) or landcover3m (7).", metavar=f"[{'|'.join(SCHEMES)}]", group="Labels"),
+        str, Option("Label scheme: isa (2 classes) or landcover3m (7).", metavar=f"[{'|'.join(SCHEMES)}]")
     ] = LabelRequest.scheme
-    share: Annotated[bool, Option("Also store impervious percents.", group="Labels")] = LabelRequest.share
+    share: Annotated[bool, Option("Also store impervious percents.")] = LabelRequest.share
 
     @cached_property
     def request(self) -> LabelRequest:
@@ -57,11 +56,16 @@ class LabelOptions:
 class PatchOptions:
     """The patches of an export: squares on the region's grid, divided into train, val and test."""
 
-    size: Annotated[int, Option("Side of a patch.", metavar="PIXELS", group="Patches")] = 128
-    stride: Annotated[int, Option("From one patch to the next.", metavar="PIXELS", group="Patches")] = 80
+    GROUP: ClassVar[str] = "Patches"
+    size: Annotated[int, Option("Side of a patch.", metavar="PIXELS")] = 128
+    stride: Annotated[int, Option("From one patch to the next.", metavar="PIXELS")] = 80
     split: Annotated[
         str,
-        Option("blocks: no pixel in two splits; random: the paper's, which leaks.", choices=SPLITTERS, group="Split"),
+        Option(
+            "blocks: no pixel in two splits; balanced: and alike in their classes; random: the paper's, which leaks.",
+            choices=SPLITTERS,
+            group="Split",
+        ),
     ] = "blocks"
 
     def __post_init__(self) -> None:
@@ -79,8 +83,8 @@ class ExportRequest:
     is a new field.
     """
 
-    where: Where = field(default_factory=Where)
-    when: When = field(default_factory=When)
+    where: ExportPlaces = field(default_factory=ExportPlaces)
+    when: ExportTimes = field(default_factory=ExportTimes)
     labels: LabelOptions = field(default_factory=LabelOptions)
     images: ImageOptions = field(default_factory=ImageOptions)
     composite: CompositeOptions = field(default_factory=CompositeOptions)

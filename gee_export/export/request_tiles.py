@@ -9,9 +9,9 @@ from typing import overload
 
 import numpy as np
 
-from gee_export.base.grid import Window
-from gee_export.base.windows import Windows
-from gee_export.patches.split_rule import SplitResult
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.patches.split_rule import SplitResult
 
 # A request more costs about as much as this many pixels more: where patches are scattered, smaller requests fetch less
 # ground that nobody asked for, but there are more of them.
@@ -20,10 +20,10 @@ REQUEST_COST_PX = 256 * 256
 
 @dataclass(frozen=True, eq=False)
 class Needs(Sequence[tuple[int, ...]]):
-    """Numbers of the windows that each patch needs: of patch n, number[start[n]:start[n + 1]]."""
+    """Numbers of the windows that each patch needs: of patch n, window[start[n]:start[n + 1]]."""
 
     start: np.ndarray
-    number: np.ndarray
+    window: np.ndarray
 
     def __len__(self) -> int:
         return len(self.start) - 1
@@ -36,11 +36,11 @@ class Needs(Sequence[tuple[int, ...]]):
         if isinstance(index, slice):
             return [self[patch] for patch in range(len(self))[index]]
         patch = range(len(self))[index]
-        return tuple(self.number[self.start[patch] : self.start[patch + 1]].tolist())
+        return tuple(self.window[self.start[patch] : self.start[patch + 1]].tolist())
 
     def renumbered(self, number_of: np.ndarray) -> Needs:
         """With other numbers of the same windows."""
-        return Needs(self.start, number_of[self.number])
+        return Needs(self.start, number_of[self.window])
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,13 @@ class RequestTiles:
     def _cut(cls, windows: Windows, origin: tuple[int, int], side: int) -> RequestTiles:
         cells = _Cells.of(windows, origin, side)
         patch, cell = cells.under(windows)
-        used, number = np.unique(cell, return_inverse=True)
+        used, cell_index = np.unique(cell, return_inverse=True)
         touched = windows.taken(patch)
-        row, row_end = _limits(number, len(used), *cells.rows_of(cell), touched.row, touched.row_end)
-        col, col_end = _limits(number, len(used), *cells.cols_of(cell), touched.col, touched.col_end)
+        row, row_end = _limits(cell_index, len(used), *cells.rows_of(cell), touched.row, touched.row_end)
+        col, col_end = _limits(cell_index, len(used), *cells.cols_of(cell), touched.col, touched.col_end)
         hulls = np.column_stack([row, col, row_end - row, col_end - col]).tolist()
         start = np.searchsorted(patch, np.arange(len(windows) + 1))
-        return cls(tuple(Window(*hull) for hull in hulls), Needs(start, number.astype(np.int32)))
+        return cls(tuple(Window(*hull) for hull in hulls), Needs(start, cell_index.astype(np.int32)))
 
     @property
     def cost_px(self) -> int:
@@ -90,6 +90,7 @@ def _sides(split_result: SplitResult, most_px: int, ratio: int) -> list[int]:
         return [math.ceil(block_px / math.ceil(block_px / most_px))]
     if not info.get("not_sampled"):
         return [most_px]
+    # By halves down to a patch: six or seven tries, and the best side lies within a factor of two of one of them.
     sides, side, patch_px = [most_px], most_px, split_result.patches[0][0].height * ratio
     while side > patch_px:
         side = max(side // 2, patch_px)
@@ -151,6 +152,7 @@ def _limits(number: np.ndarray, count: int, *spans: np.ndarray) -> tuple[np.ndar
     first, first_end, second, second_end = spans
     least, most = np.iinfo(np.int64).min, np.iinfo(np.int64).max
     start, end = np.full(count, most), np.full(count, least)
+    # Unbuffered: several patches shrink one window, and plain indexing would keep the last of them alone.
     np.minimum.at(start, number, np.maximum(first, second))
     np.maximum.at(end, number, np.minimum(first_end, second_end))
     return start, end

@@ -6,46 +6,39 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from gee_export.datasets.manifest import DatasetManifest, StoredLayer
-from gee_export.export.job import Job
-from gee_export.export.open_part import OpenPart
-from gee_export.export.plan import Plan
+from isamap.gee_export.datasets.manifest import DatasetManifest, StoredLayer
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.export.plan import ExportPlan
 
 
-def whole(job: Job, plan: Plan, opened: Mapping[int, OpenPart], skipped: Mapping[int, str]) -> DatasetManifest:
+def whole(
+    job: ExportJob, plan: ExportPlan, opened: Mapping[int, OpenPart], skipped: Mapping[int, str]
+) -> DatasetManifest:
     """The head; ValueError where the parts hold what one model could not read together."""
-    opened_by_name = {
-        region_period.name: opened[region_period.number]
-        for region_period in job.parts
-        if region_period.number in opened
+    open_of = {
+        region_period.name: opened[region_period.index] for region_period in job.parts if region_period.index in opened
     }
-    backscatter = _one_kind(
-        "kind of backscatter", {name: open_part.backscatter for name, open_part in opened_by_name.items()}
-    )
-    _one_kind(
-        "Sentinel-2 level",
-        {name: open_part.scenes.get("sentinel2", {}).get("level") for name, open_part in opened_by_name.items()},
-    )
+    backscatter = _one_kind("kind of backscatter", {name: open_part.backscatter for name, open_part in open_of.items()})
+    levels = {name: open_part.scenes.get("sentinel2", {}).get("level") for name, open_part in open_of.items()}
+    _one_kind("Sentinel-2 level", levels)
     scenes: dict[str, dict[str, Any]] = {}
     reasons: dict[str, dict[str, str]] = {}
     for region_period in job.parts:
-        if region_period.number in opened:
-            scenes.setdefault(region_period.region_grid.name, {})[region_period.period.label] = dict(
-                opened[region_period.number].scenes
-            )
+        region, period = region_period.region_grid.name, region_period.period.label
+        if region_period.index in opened:
+            scenes.setdefault(region, {})[period] = dict(opened[region_period.index].scenes)
         else:
-            reasons.setdefault(region_period.region_grid.name, {})[region_period.period.label] = skipped[
-                region_period.number
-            ]
+            reasons.setdefault(region, {})[period] = skipped[region_period.index]
     request_head = job.head()
     return replace(
         request_head,
         split=dict(request_head.split) | plan.info,
         image=_image(request_head, opened.values()),
         layers=_dated(
-            request_head.layers, {(p.region_grid.name, p.period.label): opened.get(p.number) for p in job.parts}
+            request_head.layers, {(p.region_grid.name, p.period.label): opened.get(p.index) for p in job.parts}
         ),
-        label=_label({name: open_part.label_request.info for name, open_part in opened_by_name.items()}),
+        label=_label({name: open_part.label_request.info for name, open_part in open_of.items()}),
         scenes=scenes,
         skipped=reasons,
         backscatter=backscatter,
@@ -75,9 +68,8 @@ def _image(request_head: DatasetManifest, opened: Iterable[OpenPart]) -> Mapping
     }
     if len(collections) != 1:
         return request_head.image
-    return dict(request_head.image) | {
-        "product": dict(request_head.image["product"]) | {"sentinel2": collections.pop()}
-    }
+    product = dict(request_head.image["product"]) | {"sentinel2": collections.pop()}
+    return dict(request_head.image) | {"product": product}
 
 
 def _dated(

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import FolderStorage, Storage
-from gee_export.datasets import manifest
-from gee_export.datasets.dataset import MANIFEST, Dataset, Entry
-from gee_export.datasets.manifest import DatasetManifest
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.export.blocks import BlockStore
-from gee_export.export.place_options import FORMER_NAME, former_remedy
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import FolderStorage, Storage
+from isamap.gee_export.datasets import manifest
+from isamap.gee_export.datasets.dataset import MANIFEST, Dataset, Entry
+from isamap.gee_export.datasets.manifest import DatasetManifest
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.export.blocks import BlockStore
 
 _NOT_ASKED = (*manifest.FROM_SERVER, *manifest.FROM_PLAN)
 
@@ -27,6 +26,7 @@ def claimed(storage: Storage, progress_log: ProgressLog, request_head: DatasetMa
             raise ValueError(_foreign(storage))
         if stored is not None:
             _refuse_others(storage, request_head, stored, without=_NOT_ASKED)
+        # Only under the lock: another writer's temporary files would be swept away, too.
         if isinstance(storage, FolderStorage):
             storage.sweep()
         yield
@@ -34,8 +34,8 @@ def claimed(storage: Storage, progress_log: ProgressLog, request_head: DatasetMa
 
 def refuse_others(storage: Storage, progress_log: ProgressLog, asked: DatasetManifest) -> None:
     """ValueError where the place has other contents; looks only, and holds nothing."""
-    if (held := _held(storage, progress_log)) is not None:
-        _refuse_others(storage, asked, held, without=_NOT_ASKED)
+    if (holder := _held(storage, progress_log)) is not None:
+        _refuse_others(storage, asked, holder, without=_NOT_ASKED)
     elif not progress_log.has_begun and storage.list():
         raise ValueError(_foreign(storage))
 
@@ -51,6 +51,7 @@ def finished(storage: Storage, progress_log: ProgressLog) -> Dataset | None:
         dataset, damaged = None, [str(error)]
     if damaged:
         progress_log.log(f"mends {len(damaged)} damaged files, such as {damaged[0]}")
+        # First of all: while the manifest stands, the dataset counts as whole.
         storage.delete(MANIFEST)
         return None
     BlockStore(progress_log.blocks).clear()
@@ -82,7 +83,7 @@ def _held(storage: Storage, progress_log: ProgressLog) -> DatasetManifest | None
     if not storage.exists(MANIFEST):
         return progress_log.head()
     try:
-        return manifest.decode(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")
+        return manifest.decode_sealed(storage.read(MANIFEST), f"{storage.url}/{MANIFEST}")[0]
     except Fault as error:
         if (noted := progress_log.head()) is None:
             raise Fault(f"{error}; first remove {storage.url}, its settings are lost") from error
@@ -96,9 +97,6 @@ def _foreign(storage: Storage) -> str:
 def _refuse_others(
     storage: Storage, requested: DatasetManifest, stored: DatasetManifest, *, without: Sequence[str]
 ) -> None:
-    name = next(iter(requested.grids), "")
-    if stored.grids.get(FORMER_NAME) == requested.grids.get(name) and name != FORMER_NAME:
-        raise ValueError(f"{storage.url} holds an export of this box: {former_remedy(name)}")
     differing = manifest.differences(requested, stored, without=without)
     if differing:
         more = f" (and {len(differing) - 3} more)" if len(differing) > 3 else ""

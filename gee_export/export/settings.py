@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Union, get_args, get_origin
 
-from gee_export.base.options import Option
-from gee_export.base.suggest import suggest
-from gee_export.sentinel.clouds import CLOUDS
-from gee_export.sentinel.composite import SENSORS, SHORT, USUAL_SENSORS, Settings, option_types, owner_of, sensor_names
-from gee_export.sentinel.sentinel2 import REDUCERS
-from gee_export.sentinel.speckle import SPECKLE
-from gee_export.sentinel.terrain import MODELS
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.suggest import suggest
+from isamap.gee_export.sentinel import open_archives
+from isamap.gee_export.sentinel.clouds import CLOUDS
+from isamap.gee_export.sentinel.composite import (
+    EVERY,
+    SENSORS,
+    SHORT,
+    USUAL_SENSORS,
+    Settings,
+    option_types,
+    owner_of,
+    sensor_names,
+)
+from isamap.gee_export.sentinel.sentinel2 import REDUCERS
+from isamap.gee_export.sentinel.speckle import SPECKLE
+from isamap.gee_export.sentinel.statistics import PRESETS
+from isamap.gee_export.sentinel.terrain import MODELS
 
 TRUTHS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+# Given as nothing, these would quietly stand for the preset's or ask a server for an image without a name.
+NEVER_EMPTY = ("statistics", "least_dates", "sentinel1", "sentinel2", "dem", "embedding", "embedding_bands")
 
 
 def names() -> tuple[str, ...]:
@@ -28,28 +41,27 @@ def names() -> tuple[str, ...]:
 class CompositeOptions:
     """The composite's settings: the usual ones, and every other one by name."""
 
+    GROUP: ClassVar[str] = "Composite"
     sensors: Annotated[
         tuple[str, ...],
         Option("What the bands are of, in this order; embeddings: the year's.", choices=(*SENSORS, *SHORT),
-               metavar=f"[{'|'.join(SENSORS)}]", group="Composite"),
+               metavar=f"[{'|'.join(SENSORS)}]"),
     ] = USUAL_SENSORS  # fmt: skip
-    speckle: Annotated[
-        str | None, Option("Filter of Sentinel-1 (lee if not given).", choices=SPECKLE, group="Composite")
-    ] = None
-    terrain: Annotated[
+    composite: Annotated[
         str | None,
-        Option("Terrain flattening of Sentinel-1 (gamma0).", choices=("none", *MODELS), group="Composite"),
+        Option("month: one value a pixel; the others: bands of a year's statistics (docs/year.md).", choices=PRESETS),
     ] = None
+    speckle: Annotated[str | None, Option("Filter of Sentinel-1 (lee if not given).", choices=SPECKLE)] = None
+    terrain: Annotated[str | None, Option("Terrain flattening of Sentinel-1 (gamma0).", choices=("none", *MODELS))] = (
+        None
+    )
     clouds: Annotated[
-        str | None,
-        Option("Cloud mask of Sentinel-2 (cloud_score_plus if not given).", choices=CLOUDS, group="Composite"),
+        str | None, Option("Cloud mask of Sentinel-2 (cloud_score_plus if not given).", choices=CLOUDS)
     ] = None
-    reducer: Annotated[str | None, Option("Of Sentinel-2's clear pixels.", choices=REDUCERS, group="Composite")] = None
+    reducer: Annotated[str | None, Option("Of Sentinel-2's clear pixels.", choices=REDUCERS)] = None
     settings: Annotated[
         tuple[str, ...] | Mapping[str, Any],
-        Option(
-            "Any composite setting, e.g. kernel_px=5 clear=0.7.", metavar="NAME=VALUE", flag="--set", group="Composite"
-        ),
+        Option("Any composite setting, e.g. kernel_px=5 clear=0.7.", metavar="NAME=VALUE", flag="--set"),
     ] = ()
 
     def __post_init__(self) -> None:
@@ -58,11 +70,12 @@ class CompositeOptions:
     @property
     def usual(self) -> dict[str, str | None]:
         """The settings that have options of their own."""
-        return {"speckle": self.speckle, "terrain": self.terrain, "clouds": self.clouds, "reducer": self.reducer}
+        names = ("composite", "speckle", "terrain", "clouds", "reducer")
+        return {name: getattr(self, name) for name in names}
 
-    def chosen(self, bands: tuple[str, ...] = ()) -> Settings:
-        """The composite's settings, with these bands of Sentinel-2 (none: its own)."""
-        return chosen(self.settings, bands=bands or None, sensors=self.sensors, **self.usual)
+    def chosen(self, bands: tuple[str, ...] = (), *, archives: bool = False) -> Settings:
+        """The composite's settings, with these bands of Sentinel-2 (none: its own); archives: as `chosen`."""
+        return chosen(self.settings, archives=archives, bands=bands or None, sensors=self.sensors, **self.usual)
 
     def refuse(self) -> None:
         """ValueError for settings where there is no composite."""
@@ -72,11 +85,12 @@ class CompositeOptions:
             raise ValueError(f"--image takes the place of Sentinel's composite: leave out --{' --'.join(names)}")
 
 
-def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
+def chosen(words: Sequence[str] | Mapping[str, Any], *, archives: bool = False, **named: Any) -> Settings:
     """Settings of `name=value` words (or of values by name) and of options with names of their own (None: not given).
 
-    Tuples are written with commas, `none` is no value. ValueError for unknown names (with the nearest), values of
-    another type, and options given in both ways.
+    Tuples are written with commas, `none` is no value. archives: of what the public archives can give, with their
+    defaults (open_archives.LIMITS). ValueError for unknown names (with the nearest), values of another type, and
+    options given in both ways.
     """
     values = {name: value for name, value in named.items() if value is not None}
     kinds = option_types()
@@ -87,13 +101,22 @@ def chosen(words: Sequence[str] | Mapping[str, Any], **named: Any) -> Settings:
         if name in values:
             raise ValueError(f"{name} is given twice: give it once, by its option or by --set")
         values[name] = _typed(name, value, kinds[name]) if isinstance(value, str) else value
+        if name in NEVER_EMPTY and not values[name]:
+            raise ValueError(f"--set {name}={_text(name, value)}: expected at least one, leave it out for the usual")
     sensors = sensor_names(values.get("sensors", USUAL_SENSORS))
-    for name in values.keys() & kinds.keys():
-        if (owner := owner_of(name)) not in sensors:
+    _check_owners(values.keys() & kinds.keys(), sensors)
+    if archives:
+        values |= open_archives.defaults(values, sensors)
+    return Settings.of(**values)
+
+
+def _check_owners(names: Collection[str], sensors: Collection[str]) -> None:
+    """ValueError for a setting of a sensor that is left out."""
+    for name in names:
+        if (owner := owner_of(name)) not in (*sensors, EVERY):
             raise ValueError(
                 f"{name} is a setting of {owner}, which --sensors leaves out: leave it out, or add {owner}"
             )
-    return Settings.of(**values)
 
 
 def _pair(word: str) -> tuple[str, str]:
@@ -130,7 +153,7 @@ def _text(name: str, value: Any) -> str | None:
     """A setting's value as `_typed` reads it; None of objects that no word holds."""
     if isinstance(value, str):
         kinds = option_types().get(name)
-        is_file = any(hasattr(kind, "read") for kind in get_args(kinds) or (kinds,))
+        is_file = any(hasattr(field_type, "read") for field_type in get_args(kinds) or (kinds,))
         return Path(value).name if is_file else value
     if value is None:
         return "none"

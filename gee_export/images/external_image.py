@@ -3,74 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from gee_export.base.grid import Window, crop, crs_of
-from gee_export.base.regions import Period, Region
-from gee_export.datasets.manifest import Band
-from gee_export.datasets.packing import Packing
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.images import image_asset, image_file
-from gee_export.images.imagery import ALIGNED_PX, Imagery
-from gee_export.requests.channel import Channel
+from isamap.gee_export.base.grid import Window, crop, crs_of
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.datasets.manifest import Band
+from isamap.gee_export.datasets.packing import Packing
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.images.image_asset import AssetOnGrid, ImageAsset, open_asset
+from isamap.gee_export.images.image_file import FileOnGrid, ImageFile, open_file
+from isamap.gee_export.images.imagery import ALIGNED_PX, Imagery
+from isamap.gee_export.requests.channel import Channel
 
 if TYPE_CHECKING:
-    import ee
+    pass
 
 
-class OpenImage(Protocol):
-    """An image that was found for a region and period, before it is laid on a grid."""
-
-    @property
-    def bands(self) -> tuple[str, ...]: ...
-
-    @property
-    def packing(self) -> Packing: ...
-
-    @property
-    def info(self) -> Mapping[str, Any]: ...
-
-    @property
-    def simulated(self) -> bool: ...
-
-    @property
-    def grid(self) -> GeoBox | None:
-        """Its own pixels; None where they are rotated."""
-        ...
-
-    @property
-    def bounded(self) -> bool:
-        """Whether there is nothing outside the grid (a collection has more images beside the one)."""
-        ...
-
-    def onto(self, grid: GeoBox) -> AlignedImage:
-        """The image on another grid of this or any other CRS."""
-        ...
-
-
-class AlignedImage(Protocol):
-    """An image on a grid.
-
-    image: lazy, in stored numbers, of the server's; None where it is read on this machine. resampling: how its pixels
-    became the grid's: none, bilinear, mean, or the server's pyramid.
-    """
-
-    @property
-    def image(self) -> ee.Image | None: ...
-
-    @property
-    def resampling(self) -> str: ...
-
-    def read(self, geobox: GeoBox) -> np.ndarray:
-        """Stored numbers (bands, rows, columns) of a window of the grid, of an image on this machine."""
-        ...
+# Found for a region and period, and then laid on a grid.
+OpenImage = ImageAsset | ImageFile
+AlignedImage = AssetOnGrid | FileOnGrid
 
 
 def open_imagery(imagery: Imagery, region: Region | None, period: Period, *, small: bool = False) -> OpenImage:
@@ -79,10 +35,10 @@ def open_imagery(imagery: Imagery, region: Region | None, period: Period, *, sma
     ValueError for what is not there, has no coordinate system or cannot be stored; Fault where the server refuses.
     """
     if imagery.is_file:
-        return image_file.open_file(imagery, small=small)
+        return open_file(imagery, small=small)
     if region is None:
         raise ValueError(f"nothing says which part of {imagery.source} is wanted: give --region, --bbox or --geometry")
-    return image_asset.open_asset(imagery, region, period, small=small)
+    return open_asset(imagery, region, period, small=small)
 
 
 @dataclass(frozen=True)
@@ -115,7 +71,13 @@ class ExternalImage:
 
     def asked(self) -> dict[str, Any]:
         """The requested image as manifests hold it, without folders of this machine."""
-        request = {"name": self.imagery.name, "bands": list(self.imagery.bands), "unit": self.imagery.unit}
+        request: dict[str, Any] = {
+            "name": self.imagery.name,
+            "bands": list(self.imagery.bands),
+            "unit": self.imagery.unit,
+        }
+        if self.imagery.most_cloud is not None:
+            request["most_cloud"] = self.imagery.most_cloud
         return request | ({"sha256": self.sha256} if self.sha256 else {})
 
     def open(self, region: Region, period: Period) -> OpenImage:

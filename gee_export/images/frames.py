@@ -12,38 +12,40 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base import outline
-from gee_export.base.regions import Month, Period
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.requests import pixels
-from gee_export.sentinel import composite, sentinel1, sentinel2
-from gee_export.sentinel.composite import NoScenes, Settings
-from gee_export.sentinel.scenes import Scene, Sensed
-from gee_export.sentinel.sentinel1 import Radar
+from isamap.gee_export.base import outline
+from isamap.gee_export.base.regions import Month, Period
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.sentinel import composite, sentinel1, sentinel2
+from isamap.gee_export.sentinel.composite import NoScenes, Settings
+from isamap.gee_export.sentinel.scenes import Scene, Sensed
+from isamap.gee_export.sentinel.sentinel1 import Radar
 
 if TYPE_CHECKING:
     import ee
 
+# One small request for all days: 4,096 pixels tell which tenth of the region is clear.
 LOOK_PX = 64  # pixels along the picture by which days are judged
 MIN_CLEAR = 0.1  # of the region: a day that shows less is not taken
 PARTNER_DAYS = 6  # Sentinel-1 passes so near in time stand beside a day of Sentinel-2 (half of one orbit's 12 days)
+# Ours: the scenes' own cloudiness is of 110 km and says little of a region, so several times as many are looked at.
 MANY = 4  # so many times the days wanted are looked at, those of the least cloudy scenes
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The requested dates: a key of KINDS or the user's own days; at most `most` a region and period."""
+    """The requested dates: by a rule of KINDS or the user's own days; at most `most` a region and period."""
 
-    kind: str = "scenes"
+    rule: str = "scenes"
     days: tuple[date, ...] = ()
     most: int = 8
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"--frames {self.kind!r}: expected {', '.join(KINDS)} or days as YYYY-MM-DD")
+        if self.rule not in KINDS:
+            raise ValueError(f"--frames {self.rule!r}: expected {', '.join(KINDS)} or days as YYYY-MM-DD")
         if not 1 <= self.most <= 64:
             raise ValueError(f"--max-frames {self.most}: expected 1 to 64 dates")
-        if self.kind == "days" and not 1 <= len(set(self.days)) == len(self.days) <= self.most:
+        if self.rule == "days" and not 1 <= len(set(self.days)) == len(self.days) <= self.most:
             raise ValueError(
                 f"--frames names {len(self.days)} days: expected 1 to {self.most}, each once (--max-frames)"
             )
@@ -61,7 +63,7 @@ class Frames:
             raise ValueError(f"--frames {' '.join(words)}: expected scenes, months or days as YYYY-MM-DD") from error
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": self.kind, "days": [str(day) for day in self.days], "most": self.most}
+        return {"kind": self.rule, "days": [str(day) for day in self.days], "most": self.most}
 
     def count(self, periods: Sequence[Period]) -> int:
         """The most frames that a patch can have; ValueError for more months than `most` and for days of no period."""
@@ -69,7 +71,7 @@ class Frames:
             if not any(period.start <= day < period.end for period in periods):
                 listing = ", ".join(map(str, periods))
                 raise ValueError(f"--frames {day} lies in no period of the export ({listing}): leave it out")
-        if self.kind == "months":
+        if self.rule == "months":
             longest = max(period.months for period in periods)
             if longest > self.most:
                 raise ValueError(
@@ -90,8 +92,9 @@ class Frame:
 
 def open_frames(request: Frames, region_grid: RegionGrid, period: Period, settings: Settings) -> tuple[Frame, ...]:
     """The frames of a region and period in order; NoScenes where there is not one."""
+    # One level for all days: single days, each by itself, could fall on either.
     settings = replace(settings, optical=sentinel2.pinned(region_grid.region.bounds_wsen, period, settings.optical))
-    frame_list = KINDS[request.kind](request, region_grid, period, settings)
+    frame_list = KINDS[request.rule](request, region_grid, period, settings)
     if not frame_list:
         raise NoScenes(f"region {region_grid.name!r} has no date for frames in {period}: choose a longer --period")
     return tuple(sorted(frame_list, key=lambda frame: frame.day))
@@ -180,7 +183,8 @@ def _frame(
 
 
 def _seen(region_grid: RegionGrid, day: date, settings: Settings) -> Sensed:
-    return sentinel2.sensed(region_grid.region.bounds_wsen, _day(day), settings.optical)
+    region = region_grid.region
+    return sentinel2.sensed(region.bounds_wsen, _day(day), settings.optical, epsg=region.epsg)
 
 
 def _looked_at(region_grid: RegionGrid, seen: Mapping[date, Sensed]) -> dict[date, np.ndarray]:

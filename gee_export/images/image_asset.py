@@ -4,27 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.band_globs import expanded
-from gee_export.base.errors import Fault
-from gee_export.base.regions import Period, Region
-from gee_export.datasets.packing import Numbers, Packing
-from gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio
-from gee_export.sentinel.scenes import ask, nearest_year
+from isamap.gee_export.base.band_globs import expanded
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.datasets.packing import Numbers, Packing
+from isamap.gee_export.earth_engine import archives, session
+from isamap.gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio
+from isamap.gee_export.sentinel.scenes import ask, nearest_year
 
 if TYPE_CHECKING:
     import ee
 
+# percent of the scene, as Sentinel-2, Landsat, Planet and STAC call it
+CLOUD_PROPERTIES = ("CLOUDY_PIXEL_PERCENTAGE", "CLOUD_COVER", "cloud_percent", "eo:cloud_cover")
 _UNBOUNDED = 1  # side of the grid of an image that does not say its size
 
 
 @dataclass(frozen=True)
-class Piece:
+class ImagePiece:
     """One image: its id, its own pixels and, where the server says so, that it is simulated."""
 
     id: str
@@ -35,9 +38,13 @@ class Piece:
 
 @dataclass(frozen=True)
 class ImageAsset:
-    """Images on the server, the last one on top; grid: the top one's."""
+    """Images on the server, the last one on top; grid: the top one's. asked: the server's names of the bands.
 
-    pieces: tuple[Piece, ...]
+    bounded: whether there is nothing outside the grid (a collection has more images beside the one).
+    """
+
+    pieces: tuple[ImagePiece, ...]
+    server_bands: tuple[str, ...]
     bands: tuple[str, ...]
     packing: Packing
     info: Mapping[str, Any]
@@ -45,6 +52,7 @@ class ImageAsset:
 
     @property
     def grid(self) -> GeoBox | None:
+        """Its own pixels; None where they are rotated."""
         own = self.pieces[-1].grid
         return None if own.affine.b or own.affine.d else own
 
@@ -61,25 +69,23 @@ class ImageAsset:
         mosaic = laid[0] if len(laid) == 1 else ee.ImageCollection(laid).mosaic()
         return AssetOnGrid(mosaic, " and ".join(sorted(set(methods))))
 
-    def _laid(self, piece: Piece, method: str) -> ee.Image:
+    def _laid(self, piece: ImagePiece, method: str) -> ee.Image:
         import ee
 
-        image = ee.Image(piece.id).select(list(self.bands))
+        image = ee.Image(piece.id).select(list(self.server_bands), list(self.bands))
         if method != "bilinear":
             return self.packing.on_server(image)
+        # Interpolated before it is packed: the other order would interpolate numbers that were limited to int16.
         smooth = self.packing.on_server(image.resample("bilinear"))
-        return smooth.round() if self.packing.whole else smooth
+        return smooth.round() if self.packing.integer else smooth
 
 
 @dataclass(frozen=True)
 class AssetOnGrid:
-    """A lazy image in stored numbers."""
+    """A lazy image in stored numbers; resampling: none, bilinear, or the server's pyramid."""
 
     image: ee.Image
     resampling: str
-
-    def read(self, geobox: GeoBox) -> NoReturn:
-        raise TypeError("the image lies on the server: fetch its bands")
 
 
 def open_asset(imagery: Imagery, region: Region, period: Period, *, small: bool) -> ImageAsset:
@@ -89,13 +95,15 @@ def open_asset(imagery: Imagery, region: Region, period: Period, *, small: bool)
     """
     asset_type = _kind(imagery)
     documents, year = _documents(imagery, asset_type, region, period)
+    documents = _clear(imagery, documents)
     pieces = sorted((_piece(document) for document in documents), key=lambda piece: _order(piece, region))
-    bands = _bands(imagery, pieces)
-    numbers = _numbers(documents, bands)
+    server_bands = _bands(imagery, pieces)
+    numbers = _numbers(documents, server_bands)
     info = {"name": imagery.source, "year": year, "images": [piece.id.rpartition("/")[2] for piece in pieces]}
     return ImageAsset(
         pieces=tuple(pieces),
-        bands=bands,
+        server_bands=server_bands,
+        bands=imagery.called(server_bands),
         packing=Packing.of(numbers, imagery.told, small=small),
         info=info if asset_type == "IMAGE_COLLECTION" else {"name": imagery.source},
         bounded=asset_type == "IMAGE" and max(pieces[-1].grid.shape) > _UNBOUNDED,
@@ -105,6 +113,9 @@ def open_asset(imagery: Imagery, region: Region, period: Period, *, small: bool)
 def _kind(imagery: Imagery) -> str:
     import ee
 
+    connected = session.current()
+    if connected is not None and connected.is_open and (reason := archives.refusal(imagery.source)):
+        raise ValueError(f"--catalog open: image {reason}")
     try:
         asset_type = ee.data.getAsset(imagery.source)["type"]
     except ee.EEException as error:
@@ -137,7 +148,33 @@ def _documents(
     return documents, year
 
 
-def _piece(document: Mapping[str, Any]) -> Piece:
+def _clear(imagery: Imagery, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The images that say of themselves at most so much cloud; ValueError where there is none."""
+    if imagery.most_cloud is None:
+        return documents
+    percents = [_cloud_percent(document.get("properties", {})) for document in documents]
+    stated = [percent for percent in percents if percent is not None]
+    if not stated:
+        raise ValueError(
+            f"{imagery.source} says no cloud cover ({', '.join(CLOUD_PROPERTIES)}): leave --image-clouds out"
+        )
+    if min(stated) > imagery.most_cloud:
+        raise ValueError(
+            f"--image-clouds {imagery.most_cloud:g}: the clearest of {len(documents)} images of {imagery.source} has "
+            f"{min(stated):.3g} % cloud; give more, or another period"
+        )
+    return [
+        document
+        for document, percent in zip(documents, percents, strict=True)
+        if percent is not None and percent <= imagery.most_cloud
+    ]
+
+
+def _cloud_percent(properties: Mapping[str, Any]) -> float | None:
+    return next((float(properties[name]) for name in CLOUD_PROPERTIES if properties.get(name) is not None), None)
+
+
+def _piece(document: Mapping[str, Any]) -> ImagePiece:
     bands = document.get("bands", [])
     if not bands:
         raise ValueError(f"image {document.get('id')} has no bands")
@@ -145,24 +182,24 @@ def _piece(document: Mapping[str, Any]) -> Piece:
     width, height = first.get("dimensions", (_UNBOUNDED, _UNBOUNDED))
     grid = GeoBox((height, width), Affine(*first["crs_transform"]), first["crs"])
     simulated = bool(document.get("properties", {}).get("simulated"))
-    return Piece(document["id"], tuple(band["id"] for band in bands), grid, simulated)
+    return ImagePiece(document["id"], tuple(band["id"] for band in bands), grid, simulated)
 
 
-def _method(piece: Piece, grid: GeoBox) -> str:
+def _method(piece: ImagePiece, grid: GeoBox) -> str:
     """How an image's pixels become the grid's."""
     if is_aligned(piece.grid, grid):
         return "none"
     return "pyramid" if step_ratio(piece.grid, grid) >= COARSER else "bilinear"
 
 
-def _order(piece: Piece, region: Region) -> tuple[bool, str]:
+def _order(piece: ImagePiece, region: Region) -> tuple[bool, str]:
     """Images of the region's own zone on top, then by id."""
     return str(piece.grid.crs) == f"EPSG:{region.epsg}", piece.id
 
 
-def _bands(imagery: Imagery, pieces: Sequence[Piece]) -> tuple[str, ...]:
+def _bands(imagery: Imagery, pieces: Sequence[ImagePiece]) -> tuple[str, ...]:
     shared = [band for band in pieces[-1].bands if all(band in piece.bands for piece in pieces)]
-    names = expanded(imagery.bands, shared) or tuple(shared)
+    names = expanded(imagery.asked, shared) or tuple(shared)
     if missing := [band for band in names if band not in shared]:
         raise ValueError(f"{imagery.source} has no band {', '.join(missing)}: expected some of {', '.join(shared)}")
     return names

@@ -5,28 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from pyproj import Transformer
 
-from gee_export.base.errors import Fault
-from gee_export.base.grid import Window
-from gee_export.base.named_raster import open_named
-from gee_export.base.regions import BoundsWSEN
-from gee_export.datasets.packing import Numbers, Packing, Unit
-from gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio, window_in
-from gee_export.labelling import local_file
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.named_raster import open_named
+from isamap.gee_export.base.regions import BoundsWSEN, bounds_in
+from isamap.gee_export.datasets.packing import Numbers, Packing, Unit
+from isamap.gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio, window_in
+from isamap.gee_export.labelling import local_file
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
 
 
+# Nine small windows show a wrong unit; reading a whole scene for that would take minutes.
+SAMPLE_PX = 64
+
+
 @dataclass(frozen=True)
 class ImageFile:
-    """A raster's bands. grid: None where its pixels are rotated; wsen: where it lies in degrees."""
+    """A raster's bands. grid: None where its pixels are rotated; wsen: where it lies in degrees.
+
+    bounded: there is nothing outside the grid.
+    """
 
     path: Path
     numbers: tuple[int, ...]  # of the bands in the file, from 1
@@ -49,7 +56,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class FileOnGrid:
-    """A raster on a grid; resampling: none, bilinear or mean."""
+    """A raster on a grid; resampling: none, bilinear or mean. image: none on the server."""
 
     source: ImageFile
     grid: GeoBox
@@ -91,9 +98,9 @@ def open_file(imagery: Imagery, *, small: bool) -> ImageFile:
             numbers, names = _bands(imagery, file)
             grid = GeoBox(file.shape, file.transform, str(file.crs))
             packing = Packing.of(_numbers(imagery, file, numbers), _unit(imagery, file, numbers), small=small)
+            _check_fit(file, numbers, packing)
             simulated = file.tags().get("simulated") == "true"
-            to_degrees = Transformer.from_crs(file.crs, 4326, always_xy=True)
-            wsen = to_degrees.transform_bounds(*grid.extent.boundingbox.bbox, densify_pts=21)
+            wsen = bounds_in(grid.extent.boundingbox.bbox, file.crs, 4326)
     except Fault as error:
         raise ValueError(f"image file {imagery.source} is no raster that can be read: {error}") from error
     info = {
@@ -117,6 +124,17 @@ def _opened(path: Path) -> Iterator[DatasetReader]:
         raise Fault(f"{path} cannot be read: {error}") from error
 
 
+def _check_fit(file: DatasetReader, numbers: Sequence[int], packing: Packing) -> None:
+    """ValueError where most pixels of windows spread over a file do not fit its packing; reads nine of them at most."""
+    for row, col in product(_starts(file.height), _starts(file.width)):
+        packing.stored(*_read_window(file, numbers, Window(row, col, SAMPLE_PX, SAMPLE_PX)))
+
+
+def _starts(length: int) -> list[int]:
+    """First pixels of three windows along an axis."""
+    return sorted({max(0, (2 * at + 1) * length // 6 - SAMPLE_PX // 2) for at in range(3)})
+
+
 def _check_placed(imagery: Imagery, file: DatasetReader) -> None:
     if file.crs is None or file.transform.is_identity:
         raise ValueError(
@@ -132,21 +150,37 @@ def _bands(imagery: Imagery, file: DatasetReader) -> tuple[tuple[int, ...], tupl
     described = [file.descriptions[band_number - 1] for band_number in plain]
     if not imagery.bands:
         return plain, tuple(name or f"b{band_number}" for name, band_number in zip(described, plain, strict=True))
-    if not any(described) and not all(name.isdigit() for name in imagery.bands):
-        if len(imagery.bands) != len(plain):
-            raise ValueError(
-                f"image file {imagery.source} has {len(plain)} bands without names and {len(imagery.bands)} names were "
-                f"given ({' '.join(imagery.bands)}): give one for each"
-            )
-        return plain, imagery.bands
+    if not any(described) and not all(name.isdigit() for name in imagery.asked):
+        return plain, _all_called(imagery, len(plain))
+    return _asked_bands(imagery, plain, described)
+
+
+def _all_called(imagery: Imagery, count: int) -> tuple[str, ...]:
+    """The requested names of all bands of a file that names none; ValueError for another number of names."""
+    if len(imagery.asked) != count:
+        raise ValueError(
+            f"image file {imagery.source} has {count} bands without names and {len(imagery.asked)} names were "
+            f"given ({' '.join(imagery.asked)}): give one for each"
+        )
+    return imagery.called(imagery.asked)
+
+
+def _asked_bands(
+    imagery: Imagery, plain: Sequence[int], described: Sequence[str | None]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Numbers and names of the bands that were asked for by description or number; ValueError where one is missing."""
+    requested = imagery.asked
     number_of = {str(band_number): band_number for band_number in plain}
     number_of |= {name: band_number for name, band_number in zip(described, plain, strict=True) if name}
-    if missing := [name for name in imagery.bands if name not in number_of]:
+    if missing := [name for name in requested if name not in number_of]:
         raise ValueError(
             f"image file {imagery.source} has no band {', '.join(missing)}: expected some of {', '.join(number_of)}"
         )
-    names = tuple(f"b{name}" if name.isdigit() else name for name in imagery.bands)
-    return tuple(number_of[name] for name in imagery.bands), names
+    names = tuple(
+        f"b{name}" if name.isdigit() and name == new else new
+        for name, new in zip(requested, imagery.called(requested), strict=True)
+    )
+    return tuple(number_of[name] for name in requested), names
 
 
 def _numbers(imagery: Imagery, file: DatasetReader, numbers: Sequence[int]) -> Numbers:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
 
-from gee_export.base.grid import Window
-from gee_export.datasets.packing import Unit
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.datasets.packing import Unit
 
 RASTERS = (".tif", ".tiff", ".vrt", ".jp2", ".img")
 ALIGNED_PX = 1e-3  # grids whose pixels differ by less are one grid
@@ -21,18 +22,41 @@ COARSER = 1.5  # from so many source pixels along one of the grid's, pixels are 
 class Imagery:
     """An image that the user chose: an asset id or a raster file, its bands (none: all) and the unit of its numbers.
 
-    Of a raster without band names, `bands` gives them. See packing.Unit for how a unit is written.
+    Of a raster without band names, `bands` gives them; VV=VV_p50 calls the band VV_p50 VV. See packing.Unit for how a
+    unit is written. most_cloud: percent that an image of the server may say of itself; None: any.
     """
 
     source: str
     bands: tuple[str, ...] = ()
     unit: str | None = None
+    most_cloud: float | None = None
 
     def __post_init__(self) -> None:
-        if len(set(self.bands)) < len(self.bands):
+        names = [word.partition("=")[0] for word in self.bands]
+        if len(set(names)) < len(names):
             raise ValueError(f"bands {' '.join(self.bands)} of {self.source}: name each once")
+        if wrong := [word for word in self.bands if "=" in word and not all(word.split("=", 1))]:
+            raise ValueError(f"band {wrong[0]!r} of {self.source}: expected NAME, or NEW=NAME such as VV=VV_p50")
         if self.unit is not None:
             Unit.parse(self.unit)
+        if self.most_cloud is not None and not 0 <= self.most_cloud <= 100:
+            raise ValueError(f"--image-clouds {self.most_cloud:g}: expected percents of 0 to 100, such as 15")
+        if self.most_cloud is not None and self.is_file:
+            raise ValueError(f"--image-clouds is of images on the server, {self.name} is a file: leave it out")
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The bands by the names or numbers that the image has for them."""
+        return tuple(word.rpartition("=")[2] for word in self.bands)
+
+    def called(self, names: Sequence[str]) -> tuple[str, ...]:
+        """The image's names, or what the user calls these bands instead; ValueError where two would be called alike."""
+        words = [word.partition("=") for word in self.bands]
+        new_of = {old: new for new, equals, old in words if equals}
+        called = tuple(new_of.get(name, name) for name in names)
+        if len(set(called)) < len(called):
+            raise ValueError(f"bands {' '.join(self.bands)} of {self.source}: two would have one name")
+        return called
 
     @property
     def is_file(self) -> bool:

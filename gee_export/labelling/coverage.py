@@ -22,6 +22,7 @@ def covered(polygons: np.ndarray, geobox: GeoBox) -> np.ndarray:
     height, width = geobox.shape
     sums = np.zeros((height, width + 1))
     start, end = _edges(polygons, geobox)
+    # Cut along both axes first: then each piece lies in one pixel, and its middle tells which.
     start, end = _cut(start, end, axis=1)
     start, end = _cut(start, end, axis=0)
     middle, rise = (start + end) / 2, end[:, 1] - start[:, 1]
@@ -29,6 +30,7 @@ def covered(polygons: np.ndarray, geobox: GeoBox) -> np.ndarray:
     row = np.clip(np.floor(middle[:, 1]).astype(np.int64), 0, height - 1)
     share = np.clip(middle[:, 0] - col, 0, 1)
     flat = row * (width + 1) + col
+    # bincount adds equal places up, where plain indexing would keep the last piece of a pixel alone.
     sums += np.bincount(flat, rise * (1 - share), sums.size).reshape(sums.shape)
     inner = col < width
     sums += np.bincount(flat[inner] + 1, (rise * share)[inner], sums.size).reshape(sums.shape)
@@ -42,9 +44,9 @@ def apart(polygons: np.ndarray) -> np.ndarray:
     if wrong.any():
         polygons = np.append(polygons[~wrong], shapely.get_parts(shapely.make_valid(polygons[wrong])))
         polygons = polygons[shapely.get_dimensions(polygons) == 2]
-    one, other = shapely.STRtree(polygons).query(polygons, predicate="intersects")
+    left, right = shapely.STRtree(polygons).query(polygons, predicate="intersects")
     meets = np.zeros(len(polygons), bool)
-    meets[one[one != other]] = True
+    meets[left[left != right]] = True
     return np.append(polygons[~meets], shapely.union_all(polygons[meets])) if meets.any() else polygons
 
 
@@ -53,6 +55,7 @@ def _edges(polygons: np.ndarray, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray
     height, width = geobox.shape
     to_pixels = ~geobox.affine
     matrix = np.array([[to_pixels.a, to_pixels.b], [to_pixels.d, to_pixels.e]])
+    # In pixels of the grid before edges are cut, so that cuts are whole numbers.
     placed = shapely.transform(polygons, lambda points: points @ matrix.T + (to_pixels.c, to_pixels.f))
     clipped = shapely.clip_by_rect(placed, 0, 0, width, height)
     parts = shapely.get_parts(clipped)
@@ -70,7 +73,7 @@ def _cut(start: np.ndarray, end: np.ndarray, axis: int) -> tuple[np.ndarray, np.
     first, last = np.floor(low).astype(np.int64) + 1, np.ceil(high).astype(np.int64) - 1
     cuts = np.maximum(last - first + 1, 0)
     edge = np.repeat(np.arange(len(start)), cuts + 1)
-    number = np.arange(len(edge)) - np.repeat(np.cumsum(cuts + 1) - (cuts + 1), cuts + 1)
+    step = np.arange(len(edge)) - np.repeat(np.cumsum(cuts + 1) - (cuts + 1), cuts + 1)
     rising = end[edge, axis] >= start[edge, axis]
     total = cuts[edge]
 
@@ -79,11 +82,11 @@ def _cut(start: np.ndarray, end: np.ndarray, axis: int) -> tuple[np.ndarray, np.
         line = np.where(rising, first[edge] + step - 1, last[edge] - step + 1).astype(float)
         run = end[edge, axis] - start[edge, axis]
         along = np.where(run == 0, 0.0, (line - start[edge, axis]) / np.where(run == 0, 1, run))
-        found = start[edge] + (end[edge] - start[edge]) * along[:, None]
-        found[:, axis] = line
-        found[step == 0] = start[edge[step == 0]]
+        points = start[edge] + (end[edge] - start[edge]) * along[:, None]
+        points[:, axis] = line
+        points[step == 0] = start[edge[step == 0]]
         over = step == total + 1
-        found[over] = end[edge[over]]
-        return found
+        points[over] = end[edge[over]]
+        return points
 
-    return point(number), point(number + 1)
+    return point(step), point(step + 1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN, Scheme
+from isamap.gee_export.base.scheme import UNKNOWN, Scheme
 
 # labels (sources, rows, columns) uint8 and their scheme -> one label; 255 is unknown on both sides
 Fusion = Callable[[np.ndarray, Scheme], np.ndarray]
@@ -21,6 +21,7 @@ def single(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 def intersection(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Where every source says the same; the rest is unknown (RU-Net++'s two products)."""
+    # Unknown is a value too, so a pixel that one source does not know stays unknown.
     return np.where((labels == labels[0]).all(axis=0), labels[0], np.uint8(UNKNOWN))
 
 
@@ -40,6 +41,7 @@ def majority(labels: np.ndarray, scheme: Scheme) -> np.ndarray:
     numbers = [value for value in scheme.classes if value != UNKNOWN]
     votes = np.stack([(labels == value).sum(axis=0) for value in numbers])
     most = votes.max(axis=0)
+    # Even votes are unknown: the order of the sources must not decide.
     alone = ((votes == most).sum(axis=0) == 1) & (most > 0)
     return np.where(alone, np.array(numbers, np.uint8)[votes.argmax(axis=0)], np.uint8(UNKNOWN))
 

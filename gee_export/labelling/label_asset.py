@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.base.regions import STEP_M, Period, Region
-from gee_export.base.scheme import Scheme
-from gee_export.labelling import label_products, tables
-from gee_export.labelling.label_source import CodeMap, LabelSource, codes_of
-from gee_export.labelling.product import Edition, Product, label_of, share_of
-from gee_export.labelling.rules import BuiltArea, Codes
-from gee_export.sentinel.scenes import ask, nearest_year
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.regions import STEP_M, Period, Region
+from isamap.gee_export.base.scheme import Scheme
+from isamap.gee_export.labelling import label_products, tables
+from isamap.gee_export.labelling.label_source import CodeMap, LabelSource, codes_of
+from isamap.gee_export.labelling.product import Edition, Product, label_of, share_of
+from isamap.gee_export.labelling.rules import BuiltArea, Codes
+from isamap.gee_export.sentinel.scenes import ask, nearest_year
 
 if TYPE_CHECKING:
     import ee
@@ -31,6 +31,7 @@ class OnServer:
     info: Mapping[str, Any]
     label: ee.Image
     share: ee.Image | None
+    touches: bool = True
 
     def read(self, geobox: GeoBox) -> NoReturn:
         raise TypeError(f"label {self.info['product']} lies on the server: fetch its bands")
@@ -54,12 +55,12 @@ class OnServer:
 
 def product(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A product of `isamap labels` for the period's year, or the source's own."""
-    return OnServer.of(label_products.product_named(source.place), scheme, source.year or period.start.year, region)
+    return OnServer.of(label_products.product_named(source.address), scheme, source.year or period.start.year, region)
 
 
 def asset(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> OnServer:
     """A user's image or collection of images (0, 1 and 255, or codes, or percent: source.codes_of), or features."""
-    asset_type = kind_of(source.place)
+    asset_type = kind_of(source.address)
     if asset_type == TABLE:
         return features(source, scheme, region)
     band, codes = codes_of(source)
@@ -67,7 +68,7 @@ def asset(source: LabelSource, scheme: Scheme, region: Region, period: Period) -
     own = Product(
         name=source.text,
         title="the user's own",
-        editions=(Edition(source.place, year or period.start.year, None, None),),
+        editions=(Edition(source.address, year or period.start.year, None, None),),
         band=band,
         scale_m=0,  # not known: its pixels may be finer than any grid
         rule=rule_of(source, codes, scheme),
@@ -86,7 +87,7 @@ def _year_of(source: LabelSource, asset_type: str, region: Region, period: Perio
 
     if asset_type == "IMAGE":
         return None
-    near = ee.ImageCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
+    near = ee.ImageCollection(source.address).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
     return nearest_year(near, period.start.year)
 
 
@@ -103,7 +104,7 @@ def rule_of(source: LabelSource, codes: CodeMap | str | None, scheme: Scheme) ->
         return BuiltArea(100)
     kinds = {255: "unknown"} | dict.fromkeys(codes.impervious, "impervious") | dict.fromkeys(codes.unknown, "unknown")
     if codes.pervious is None:
-        return Codes(kinds, rest="pervious")
+        return Codes(kinds, unlisted="pervious")
     return Codes(kinds | dict.fromkeys(codes.pervious, "pervious"))
 
 
@@ -125,6 +126,7 @@ def averaged(percent: ee.Image, projection: ee.Projection) -> ee.Image:
         own = image.setDefaultProjection(projection)
         return own.reduceResolution(ee.Reducer.mean(), bestEffort=True, maxPixels=FINER_PX)
 
+    # A mean skips masked pixels, so that a corner alone would speak for the whole pixel.
     return mean(percent).updateMask(mean(percent.mask()).gte(0.5))
 
 
@@ -139,11 +141,12 @@ def features(source: LabelSource, scheme: Scheme, region: Region) -> OnServer:
     if scheme.name != "isa":
         raise ValueError(f"label {source.text!r}: features tell only impervious ground, scheme {scheme.name} classes")
     source.refuse_options(("width",))
-    near = ee.FeatureCollection(source.place).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
+    near = ee.FeatureCollection(source.address).filterBounds(ee.Geometry.BBox(*region.bounds_wsen))
     width_m = width_of(source, ask(near.limit(1)).get("features", []), region)
-    info = {"product": source.text, "title": "features of the user's choice", "asset": source.place}
+    info = {"product": source.text, "title": "features of the user's choice", "asset": source.address}
     info |= tables.facts(source.text.partition("#")[0])
     ground = painted(near, width_m)
+    # North up from the zone's origin: one lattice of metres, whatever window is asked for.
     metre = ee.Projection(f"EPSG:{region.epsg}", [1, 0, 0, 0, -1, 0])
     return OnServer(info | {"width_m": width_m}, ground, averaged(ground.multiply(100), metre))
 
@@ -159,7 +162,7 @@ def width_of(source: LabelSource, first: Sequence[Mapping[str, Any]], region: Re
     if "LineString" not in form or words is None or not words.isdigit() or not 0 < int(words) <= 200:
         raise ValueError(
             f"label {source.text!r} holds {form}: expected polygons, or lines with their width in whole metres of 1 to "
-            f"200, such as {source.place}#width=6"
+            f"200, such as {source.address}#width=6"
         )
     return float(words)
 

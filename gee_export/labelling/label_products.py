@@ -9,17 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gee_export.base.suggest import suggest
-from gee_export.labelling.product import (
-    Edition,
-    Product,
-    epochs,
-    likeliest,
-    most_frequent,
-    snapshot,
-    yearly,
-)
-from gee_export.labelling.rules import BuiltArea, Codes, Confidence, FirstYears
+from isamap.gee_export.base.suggest import suggest
+from isamap.gee_export.labelling import nlcd
+from isamap.gee_export.labelling.product import Edition, Product, epochs, likeliest, most_frequent, snapshot, yearly
+from isamap.gee_export.labelling.rules import BuiltArea, Codes, Confidence, FirstYears
 
 _COMMUNITY = "projects/sat-io/open-datasets"
 _DYNAMIC = "GOOGLE/DYNAMICWORLD/V1"
@@ -70,6 +63,7 @@ _OFFICIAL = (
         editions=(Edition("ESA/WorldCover/v100", 2020, None, 2020), Edition("ESA/WorldCover/v200", 2021, 2021, None)),
         band="Map",
         scale_m=10,
+        counts="built-up: buildings, roads, rails and other man-made structures; parks and sports grounds do not",
         rule=Codes(_WORLDCOVER_KINDS, schemes=_BOTH),
         licence=_CC_BY,
         citation="Zanaga et al. 2021, doi:10.5281/zenodo.5571936; Zanaga et al. 2022, doi:10.5281/zenodo.7254221",
@@ -81,6 +75,7 @@ _OFFICIAL = (
         editions=yearly(_DYNAMIC, range(2016, 2027)),
         band="label",
         scale_m=10,
+        counts="built area: buildings with the streets, yards and lawns between them, large roads, car parks",
         rule=Codes(dict(enumerate(_DYNAMIC_CLASSES.values())), schemes=_BOTH),
         dated=True,
         gather=most_frequent,
@@ -94,6 +89,7 @@ _OFFICIAL = (
         editions=yearly(_DYNAMIC, range(2016, 2027)),
         band="nine probabilities",
         scale_m=10,
+        counts="built area: buildings with the streets, yards and lawns between them, large roads, car parks",
         rule=Codes(dict(enumerate(_DYNAMIC_CLASSES.values())), schemes=_BOTH),
         dated=True,
         gather=likeliest(tuple(_DYNAMIC_CLASSES)),
@@ -107,6 +103,7 @@ _OFFICIAL = (
         editions=snapshot("JRC/GHSL/P2023A/GHS_BUILT_S_10m/2018", 2018),
         band="built_surface",
         scale_m=10,
+        counts="roofs in m2; no roads, no paved ground",
         rule=BuiltArea(100),
         licence=_GHSL,
         citation=_GHSL_CITATION,
@@ -118,6 +115,7 @@ _OFFICIAL = (
         editions=epochs("JRC/GHSL/P2023A/GHS_BUILT_S/{}", range(1975, 2031, 5)),
         band="built_surface",
         scale_m=100,
+        counts="roofs in m2; no roads, no paved ground",
         rule=BuiltArea(10_000),
         licence=_GHSL,
         citation=_GHSL_CITATION,
@@ -129,6 +127,7 @@ _OFFICIAL = (
         editions=snapshot("JRC/GHSL/P2023A/GHS_BUILT_C/2018", 2018),
         band="built_characteristics",
         scale_m=10,
+        counts="buildings, and road surfaces inside settlements",
         rule=Codes(
             dict.fromkeys((1, 2, 3), "pervious")
             | {4: "water"}
@@ -144,6 +143,7 @@ _OFFICIAL = (
         editions=yearly("Tsinghua/FROM-GLC/GAIA/v10", range(1985, 2019)),
         band="change_year_index",
         scale_m=30,
+        counts="artificial impervious ground over half of a 30-m pixel: roofs, roads, paved ground",
         rule=FirstYears(_GAIA_YEARS),
         licence=_CC_BY,
         citation="Gong et al. 2020, doi:10.1016/j.rse.2019.111510",
@@ -155,6 +155,7 @@ _OFFICIAL = (
         editions=snapshot("DLR/WSF/WSF2015/v1", 2015),
         band="settlement",
         scale_m=10,
+        counts="settlement: buildings with what lies between them; roads only inside",
         rule=_SETTLEMENT,
         licence="CC0-1.0",
         citation=_WSF_CITATION,
@@ -166,6 +167,7 @@ _OFFICIAL = (
         editions=yearly("GOOGLE/Research/open-buildings-temporal/v1", range(2016, 2024)),
         band="building_presence",
         scale_m=0.5,
+        counts="buildings; no roads, no paved ground",
         rule=Confidence(0.5),
         dated=True,
         licence="CC-BY-4.0 or ODbL-1.0",
@@ -180,8 +182,8 @@ _OF_THE_COMMUNITY = (
         name="glc_fcs30d",
         title="GLC_FCS30D annual land cover",
         editions=yearly(f"{_COMMUNITY}/GLC-FCS30D/annual", range(2000, 2023), [f"b{index}" for index in range(1, 24)]),
-        band=None,
         scale_m=30,
+        counts="impervious surfaces: roofs, roads, paved ground where they prevail in a 30-m pixel",
         rule=Codes(_FCS_KINDS, schemes=_BOTH),
         licence=_CC_BY,
         citation=_FCS_CITATION,
@@ -194,8 +196,8 @@ _OF_THE_COMMUNITY = (
             Edition(f"{_COMMUNITY}/GLC-FCS30D/five-years-map", year, year, year + 4, band)
             for year, band in ((1985, "b1"), (1990, "b2"), (1995, "b3"))
         ),
-        band=None,
         scale_m=30,
+        counts="impervious surfaces: roofs, roads, paved ground where they prevail in a 30-m pixel",
         rule=Codes(_FCS_KINDS, schemes=_BOTH),
         licence=_CC_BY,
         citation=_FCS_CITATION,
@@ -205,8 +207,8 @@ _OF_THE_COMMUNITY = (
         name="gisa",
         title="GISA 1972-2019, first year of impervious surface",
         editions=yearly(f"{_COMMUNITY}/GISA_1972_2019", (1972, 1978, *range(1985, 2020))),
-        band=None,
         scale_m=30,
+        counts="artificial impervious ground in a 30-m pixel: roofs, roads, paved ground",
         rule=FirstYears(_GISA_YEARS),
         licence=_CC_BY,
         citation="Huang et al. 2021, doi:10.1007/s11430-020-9797-9",
@@ -216,8 +218,8 @@ _OF_THE_COMMUNITY = (
         name="gisa_2021",
         title="GISA-new, first year of impervious surface to 2021",
         editions=yearly(f"{_COMMUNITY}/GISA_1972_2021", range(1985, 2022)),
-        band=None,
         scale_m=30,
+        counts="artificial impervious ground in a 30-m pixel: roofs, roads, paved ground",
         rule=FirstYears(_GISA_YEARS | {38: 2020, 39: 2021}),
         licence=_CC_BY,
         citation="Ren et al. 2025, doi:10.1016/j.isprsjprs.2024.12.023; data: doi:10.5281/zenodo.14848113",
@@ -230,8 +232,8 @@ _OF_THE_COMMUNITY = (
         name="from_glc10",
         title="FROM-GLC10 land cover 2017 (LandCover3m's coarse labels)",
         editions=snapshot(f"{_COMMUNITY}/FROM-GLC10", 2017),
-        band=None,
         scale_m=10,
+        counts="impervious surface: buildings, roads, paved ground",
         rule=Codes(_FROM_GLC_KINDS, schemes=_BOTH),
         licence=_CC_BY,
         citation="Gong et al. 2019, doi:10.1016/j.scib.2019.03.002",
@@ -241,8 +243,8 @@ _OF_THE_COMMUNITY = (
         name="esri",
         title="Esri / Impact Observatory annual land cover",
         editions=yearly(f"{_COMMUNITY}/landcover/ESRI_Global-LULC_10m_TS", range(2017, 2026)),
-        band=None,
         scale_m=10,
+        counts="built area: buildings, large roads and rails, large paved grounds; small roads seldom",
         rule=Codes(_ESRI_KINDS, schemes=_BOTH),
         dated=True,
         licence=_CC_BY,
@@ -253,8 +255,8 @@ _OF_THE_COMMUNITY = (
         name="esri2020",
         title="Esri land cover 2020, the older legend (not comparable with `esri`)",
         editions=snapshot(f"{_COMMUNITY}/landcover/ESRI_Global-LULC_10m", 2020),
-        band=None,
         scale_m=10,
+        counts="built area: buildings, large roads and rails, large paved grounds; small roads seldom",
         rule=Codes(_ESRI_2020_KINDS, schemes=_BOTH),
         licence=_CC_BY,
         citation="Karra et al. 2021, doi:10.1109/IGARSS47720.2021.9553499",
@@ -265,8 +267,8 @@ _OF_THE_COMMUNITY = (
         name="gisd30",
         title="GISD30, impervious surface in steps of five years",
         editions=epochs(f"{_COMMUNITY}/GISD30_1985_2020", range(1985, 2021, 5)),
-        band=None,
         scale_m=30,
+        counts="impervious ground in a 30-m pixel: roofs, roads, paved ground",
         rule=FirstYears(_GISD_YEARS),
         licence=_CC_BY,
         citation="Zhang et al. 2022, doi:10.5194/essd-14-1831-2022",
@@ -276,8 +278,8 @@ _OF_THE_COMMUNITY = (
         name="wsf2015_tiles",
         title="DLR World Settlement Footprint 2015, the community catalog's copy",
         editions=snapshot(f"{_COMMUNITY}/WSF/WSF_2015", 2015),
-        band=None,
         scale_m=10,
+        counts="settlement: buildings with what lies between them; roads only inside",
         rule=_SETTLEMENT,
         licence="CC0-1.0",
         citation=_WSF_CITATION,
@@ -287,8 +289,8 @@ _OF_THE_COMMUNITY = (
         name="wsf2019",
         title="DLR World Settlement Footprint 2019",
         editions=snapshot(f"{_COMMUNITY}/WSF/WSF_2019", 2019),
-        band=None,
         scale_m=10,
+        counts="settlement: buildings with what lies between them; roads only inside",
         rule=_SETTLEMENT,
         licence=_CC_BY,
         citation="Marconcini et al. 2021, doi:10.1553/giscience2021_01_s33",
@@ -298,8 +300,8 @@ _OF_THE_COMMUNITY = (
         name="wsf_evo",
         title="DLR World Settlement Footprint evolution, year of settlement",
         editions=yearly(f"{_COMMUNITY}/WSF/WSF_EVO", range(1985, 2016)),
-        band=None,
         scale_m=30,
+        counts="settlement: buildings with what lies between them; roads only inside",
         rule=FirstYears({year: year for year in range(1985, 2016)}),
         licence=_CC_BY,
         citation="Marconcini et al. 2021, doi:10.1553/giscience2021_01_s33",
@@ -310,8 +312,8 @@ _OF_THE_COMMUNITY = (
         title="Copernicus EMC-BUILT-S R2025A, built-up surface 2022 (buildings, not roads)",
         # Its page writes projects/earthengine-legacy/assets/ before the id: the same asset.
         editions=snapshot(f"{_COMMUNITY}/ESA/CEMS/EMC-BUILT-S", 2022),
-        band=None,
         scale_m=10,
+        counts="roofs in m2; no roads, no paved ground",
         rule=BuiltArea(100),
         licence=_CC_BY,
         citation="Riffler et al. 2025, doi:10.2905/4cd8ccee-bfd1-48c5-9047-61c0343c41e9",
@@ -322,7 +324,7 @@ _OF_THE_COMMUNITY = (
 
 LABELS: Mapping[str, Product | None] = {
     "none": None,
-    **{product.name: product for product in (*_OFFICIAL, *_OF_THE_COMMUNITY)},
+    **{product.name: product for product in (*_OFFICIAL, *_OF_THE_COMMUNITY, *nlcd.PRODUCTS)},
 }
 
 

@@ -11,16 +11,16 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from gee_export.base.errors import Fault
-from gee_export.base.grid import Window, crop, crs_of
-from gee_export.base.named_raster import open_named
-from gee_export.base.regions import Period, Region
-from gee_export.base.scheme import Scheme
-from gee_export.labelling import local_file, shares
-from gee_export.labelling.label_asset import rule_of
-from gee_export.labelling.label_source import LabelSource, codes_of
-from gee_export.labelling.rules import HARD_SHARE_PERCENT, BuiltArea, Codes
-from gee_export.labelling.undeclared import codes_in_words, undeclared_codes
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import Window, crop, crs_of
+from isamap.gee_export.base.named_raster import open_named
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.base.scheme import Scheme
+from isamap.gee_export.labelling import local_file, shares
+from isamap.gee_export.labelling.label_asset import rule_of
+from isamap.gee_export.labelling.label_source import LabelSource, codes_of
+from isamap.gee_export.labelling.rules import HARD_SHARE_PERCENT, BuiltArea, Codes
+from isamap.gee_export.labelling.undeclared import codes_in_words, undeclared_codes
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -40,6 +40,7 @@ class LocalRaster:
     step_m: float
     rule: Codes | BuiltArea
     scheme: Scheme
+    touches: bool = True
     label: None = None
     share: None = None
 
@@ -57,6 +58,7 @@ class LocalRaster:
                 for window in local_file.pieces(geobox, _PIECE_PX // side**2):
                     tile = crop(geobox, window)
                     label[window.slices] = self.rule.numbers(*self._sample(file, tile), self.scheme)
+                    # Classes first, then the mean: codes cannot be averaged.
                     fine = self.rule.percents(*self._sample(file, local_file.finer(tile, side)), self.scheme)
                     share[window.slices] = shares.of_blocks(fine, side)
         except RasterioError as error:
@@ -95,12 +97,14 @@ def open_raster(source: LabelSource, scheme: Scheme, region: Region, period: Per
             step_m = local_file.step_m(GeoBox(file.shape, file.transform, file.crs))
             rule = rule_of(source, codes, scheme)
             undeclared = undeclared_codes(file, band, rule, region)
+            touches = local_file.touches(file.bounds, file.crs, region)
     except RasterioError as error:
-        raise ValueError(f"label file {source.place} is no raster that can be read: {error}") from error
+        raise ValueError(f"label file {source.address} is no raster that can be read: {error}") from error
     _refuse_majority(source, undeclared)
     info = {"product": source.name, "title": "the user's own", **local_file.fingerprint(path), "band": band}
+    info |= source.of.facts if source.of else {}
     info |= {"codes": rule.to_json()} | ({"undeclared_codes": undeclared} if undeclared else {})
-    return LocalRaster(info, path, band, step_m, rule, scheme)
+    return LocalRaster(info, path, band, step_m, rule, scheme, touches)
 
 
 def _refuse_majority(source: LabelSource, undeclared: Mapping[str, float]) -> None:
@@ -108,8 +112,8 @@ def _refuse_majority(source: LabelSource, undeclared: Mapping[str, float]) -> No
     if sum(undeclared.values()) > HARD_SHARE_PERCENT:
         raise ValueError(
             f"label {source.name!r}: most of its pixels hold {codes_in_words(undeclared)}: say what they mean, such as "
-            f"{source.place}#1={next(iter(undeclared))} (impervious, all others pervious) or "
-            f"{source.place}#1=1/pervious=0/unknown=-1"
+            f"{source.address}#1={next(iter(undeclared))} (impervious, all others pervious) or "
+            f"{source.address}#1=1/pervious=0/unknown=-1"
         )
 
 
@@ -118,6 +122,7 @@ def pixels_under(geobox: GeoBox, file: DatasetReader) -> tuple[np.ndarray, np.nd
     height, width = geobox.shape
     row_nodes, col_nodes = _nodes(height), _nodes(width)
     x, y = geobox.affine * np.meshgrid(col_nodes + 0.5, row_nodes + 0.5)
+    # Equal systems are not transformed: a shift of rounding would move centres that lie on an edge.
     if crs_of(geobox).to_wkt() != file.crs.to_wkt():
         x, y = Transformer.from_crs(geobox.crs, file.crs, always_xy=True).transform(x, y)
     cols, rows = ~file.transform * (x, y)
@@ -149,6 +154,7 @@ def _halves(rows: np.ndarray, cols: np.ndarray, pixels: int) -> Iterator[tuple[s
         if window.height == window.width == 1 or (np.ptp(r) + 1) * (np.ptp(c) + 1) <= pixels:
             yield window.slices
             continue
+        # The longer side halves, so that parts stay compact and read few blocks.
         tall = window.height >= window.width
         half = (window.height if tall else window.width) // 2
         size = (half, window.width) if tall else (window.height, half)
@@ -160,9 +166,16 @@ def _halves(rows: np.ndarray, cols: np.ndarray, pixels: int) -> Iterator[tuple[s
 
 
 def _check_placed(source: LabelSource, file: DatasetReader) -> None:
+    if gcps := file.gcps[0]:
+        raise ValueError(
+            f"label file {source.address} has {len(gcps)} control points instead of a grid: lay it on one first "
+            "(gdalwarp -r near FILE NEW.tif)"
+        )
+    if file.dtypes[0].startswith("complex"):
+        raise ValueError(f"label file {source.address} holds complex numbers, which are no classes: give codes")
     if file.crs is None or file.transform.is_identity:
         raise ValueError(
-            f"label file {source.place} does not say where it lies: give it a coordinate system and a transform "
+            f"label file {source.address} does not say where it lies: give it a coordinate system and a transform "
             "(gdal_translate -a_srs -a_ullr)"
         )
 
@@ -176,9 +189,11 @@ def _band(source: LabelSource, words: str | None, file: DatasetReader) -> int:
     }
     if words is None:
         if file.count > 1:
-            raise ValueError(f"label file {source.place} has {file.count} bands: say which, such as {source.place}#1")
+            raise ValueError(
+                f"label file {source.address} has {file.count} bands: say which, such as {source.address}#1"
+            )
         return 1
     if words not in numbers:
         expected = ", ".join([*map(str, file.indexes), *names])
-        raise ValueError(f"label file {source.place} has no band {words!r}: expected one of {expected}")
+        raise ValueError(f"label file {source.address} has no band {words!r}: expected one of {expected}")
     return numbers[words]

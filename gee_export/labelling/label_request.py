@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,18 +11,22 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.regions import STEP_M, Period, Region
-from gee_export.base.scheme import UNKNOWN, Scheme, scheme_of
-from gee_export.labelling import fusion as fusing
-from gee_export.labelling import label_products, local_file, shares
-from gee_export.labelling.fusion import FUSIONS
-from gee_export.labelling.label_source import LabelSource
-from gee_export.labelling.rules import BuiltArea
-from gee_export.labelling.undeclared import codes_in_words
-from gee_export.requests.pixels import Channel
+from isamap.gee_export.base.regions import STEP_M, Period, Region
+from isamap.gee_export.base.scheme import UNKNOWN, Scheme, scheme_of
+from isamap.gee_export.labelling import fusion as fusing
+from isamap.gee_export.labelling import label_products, local_file, shares, tables
+from isamap.gee_export.labelling.fusion import FUSIONS
+from isamap.gee_export.labelling.label_source import FILES, LabelSource
+from isamap.gee_export.labelling.rules import BuiltArea
+from isamap.gee_export.labelling.undeclared import codes_in_words
+from isamap.gee_export.requests.pixels import Channel
 
 if TYPE_CHECKING:
     import ee
+
+# Finer pixels that one request may average: how many fit the server's memory is not documented ("too large will cause
+# out-of-memory", apidocs ee-image-reduceresolution); a block of 900 px would read 324 million of half a metre.
+SOURCE_PX = 25_000_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class LabelRequest:
 
         ValueError where a file is missing.
         """
-        files = [source for source in map(LabelSource.parse, self.sources) if source.kind in ("raster", "vectors")]
+        files = [source for source in map(LabelSource.parse, self.sources) if source.source_type in FILES]
         digests = [local_file.fingerprint(local_file.found(source))["sha256"] for source in files]
         return self.named() | ({"sha256": digests} if digests else {})
 
@@ -77,15 +82,22 @@ class LabelRequest:
         """The server's bands that OpenTruth will ask for, in order; asks no server."""
         names: list[str] = []
         for source_index, source in enumerate(map(LabelSource.parse, self.sources)):
-            if source.kind in ("product", "asset"):
+            if source.source_type in ("product", "asset"):
                 names += [f"label_{source_index}"] + [f"share_{source_index}"] * (self.share and _holds_shares(source))
         return tuple(Channel(name, "uint8", UNKNOWN) for name in names)
+
+    @property
+    def most_px(self) -> int:
+        """The largest side, in pixels of 10 m, of requests whose shares average at most SOURCE_PX finer pixels."""
+        parsed = map(LabelSource.parse, self.sources) if self.share else ()
+        finest_m = min((_finest_m(source) for source in parsed), default=float(STEP_M))
+        return int(math.sqrt(SOURCE_PX) * finest_m / STEP_M)
 
     def check_period(self, period: Period) -> None:
         """ValueError where a product has no edition for the period's year; asks no server."""
         for source in map(LabelSource.parse, self.sources):
-            if source.kind == "product":
-                label_products.product_named(source.place).edition(source.year or period.start.year)
+            if source.source_type == "product":
+                label_products.product_named(source.address).edition(source.year or period.start.year)
 
 
 class OpenLabelSource(Protocol):
@@ -99,6 +111,11 @@ class OpenLabelSource(Protocol):
 
     @property
     def share(self) -> ee.Image | None: ...
+
+    @property
+    def touches(self) -> bool:
+        """Whether it may know any ground of the region; one on the server always may."""
+        ...
 
     def read(self, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
         """Label and share (uint8, 255 unknown) of a source on this machine; never asked of one on the server."""
@@ -127,6 +144,11 @@ class OpenLabels:
         if not bands:
             return None
         return bands[0].addBands(ee.Image(bands[1:])) if len(bands) > 1 else bands[0]
+
+    @property
+    def lies_elsewhere(self) -> bool:
+        """Whether no source can know any ground of the region."""
+        return bool(self.opened) and not any(source.touches for source in self.opened)
 
     def fuse(self, fetched: Mapping[str, np.ndarray], geobox: GeoBox) -> tuple[np.ndarray, np.ndarray | None]:
         """Label (uint8, rows x columns) on the grid, and share (percent, 255 unknown) where shares are asked.
@@ -172,20 +194,23 @@ def open_labels(label_request: LabelRequest, region: Region, period: Period) -> 
     ValueError for years, files and assets that cannot serve; Fault where the server refuses. Prints what is not
     verified about a product to the standard error.
     """
-    from gee_export.labelling import label_asset, label_raster, label_vectors
+    from isamap.gee_export.labelling import label_asset, label_points, label_raster, label_vectors
 
     openers: dict[str, Callable[[LabelSource, Scheme, Region, Period], OpenLabelSource]] = {
         "product": label_asset.product,
         "asset": label_asset.asset,
         "raster": label_raster.open_raster,
         "vectors": label_vectors.open_vectors,
+        "points": label_points.open_classed,
     }
     sources = [LabelSource.parse(text) for text in label_request.sources]
     scheme = scheme_of(label_request.scheme)
-    opened = tuple(openers[source.kind](source, scheme, region, period) for source in sources)
+    opened = tuple(openers[source.source_type](source, scheme, region, period) for source in sources)
     for source, open_source in zip(sources, opened, strict=True):
         if caution := open_source.info.get("unverified"):
             print(f"warning: label {source.name}: {caution}", file=sys.stderr)
+        if not open_source.touches:
+            print(f"note: label {source.name} lies elsewhere: it knows no ground of {region.name}", file=sys.stderr)
         if undeclared := open_source.info.get("undeclared_codes"):
             print(f"note: label {source.name}: {codes_in_words(undeclared)}: counted as unknown", file=sys.stderr)
     return OpenLabels(
@@ -212,21 +237,28 @@ def _info(label_request: LabelRequest, scheme: Scheme, infos: Sequence[Mapping[s
     }
 
 
+def _finest_m(source: LabelSource) -> float:
+    """Metres of the pixels that the server averages for a share; of tables those that features are painted on."""
+    if source.source_type == "product":
+        return min(label_products.product_named(source.address).scale_m, float(STEP_M))
+    return 1.0 if source.source_type == "asset" and tables.asset_of(source.text.partition("#")[0]) else float(STEP_M)
+
+
 def _holds_shares(source: LabelSource) -> bool:
     """Whether the server gives the share of a source there: of assets, of products of shares, and of finer ones."""
-    if source.kind == "asset":
+    if source.source_type == "asset":
         return True
-    product = label_products.product_named(source.place)
+    product = label_products.product_named(source.address)
     return isinstance(product.rule, BuiltArea) or product.scale_m < STEP_M
 
 
 def _check_source(source: LabelSource, scheme: str, count: int) -> None:
-    if source.place == "none":
+    if source.address == "none":
         raise ValueError(
             "label none stands alone: leave the others out" if count > 1 else "label none is written as no sources"
         )
-    rule = label_products.product_named(source.place).rule if source.kind == "product" else None
-    schemes = ("isa",) if source.kind == "vectors" else rule.schemes if rule else (scheme,)
+    rule = label_products.product_named(source.address).rule if source.source_type == "product" else None
+    schemes = ("isa",) if source.source_type == "vectors" else rule.schemes if rule else (scheme,)
     if scheme not in schemes:
         able = ", ".join(n for n, p in label_products.LABELS.items() if p is not None and scheme in p.rule.schemes)
         raise ValueError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from gee_export.base.scheme import SCHEMES
-from gee_export.labelling import label_products, tables
-from gee_export.labelling.product import Product
+from collections.abc import Mapping
+
+from isamap.gee_export.base.scheme import SCHEMES
+from isamap.gee_export.labelling import file_products, label_products, tables
+from isamap.gee_export.labelling.product import Product
 
 
 def overview() -> str:
@@ -12,6 +14,8 @@ def overview() -> str:
     rows = [line for product in _products() for line in _two_lines(product)]
     listed = "\n".join(map(tables.line, tables.TABLES))
     rows.append(f"\nTables of buildings (polygons) and roads (lines, #width=METRES):\n{listed}\n")
+    rows.append("Files that you download, of products that Earth Engine does not hold:")
+    rows += map(file_products.line, file_products.FILE_PRODUCTS)
     rows.append(
         "none: images without labels. Own labels: an asset (projects/... or users/...), a raster (.tif), vectors"
     )
@@ -40,6 +44,7 @@ def described(name: str) -> str:
         return "none: images without labels"
     lines = [f"{product.name}: {product.title}", f"  for imagery of {product.years}, pixels of {product.scale_m:g} m"]
     lines += [f"  {line}" for line in _assets(product)]
+    lines.append(f"  counts: {product.counts}")
     lines.append(f"  schemes: {', '.join(f'{n} ({_classes(n)})' for n in product.rule.schemes)}")
     lines += [f"  {key}: {_words(value)}" for key, value in product.rule.to_json().items()]
     lines += [f"  note: {note}" for note in product.notes]
@@ -58,6 +63,7 @@ def rows(name: str | None = None) -> list[dict[str, object]]:
             "title": product.title,
             "years": product.years,
             "scale_m": product.scale_m,
+            "counts": product.counts,
             "schemes": list(product.rule.schemes),
             "rule": product.rule.to_json(),
             "licence": product.licence,
@@ -77,21 +83,44 @@ def markdown() -> str:
 
 
 def markdown_classes() -> str:
-    """The codes of the seven classes of LandCover3m of every product that has classes, as docs/labels.md shows them."""
+    """The codes of the seven classes of LandCover3m of every product that has classes, as docs/labels.md shows them.
+
+    Products of the same codes share a row.
+    """
     numbers = SCHEMES["landcover3m"].classes
     kinds = [f"{value} {name}" for value, name in numbers.items() if name != "unknown"]
     head = f"| name | {' | '.join(kinds)} | unknown |\n|{'---|' * (len(kinds) + 2)}"
-    return "\n".join([head, *(_classes_row(p) for p in _products() if "landcover3m" in p.rule.schemes)])
+    cells = {p.name: _class_cells(p) for p in _products() if "landcover3m" in p.rule.schemes}
+    return "\n".join([head, *_shared_rows(cells)])
 
 
-def _classes_row(product: Product) -> str:
+def markdown_counts() -> str:
+    """What counts as impervious to each product, those of files and tables too, as docs/labels.md shows it.
+
+    Products that count the same share a row.
+    """
+    counts = {product.name: product.counts for product in _products()}
+    counts |= {f"{name}:FILE": product.counts for name, product in file_products.FILE_PRODUCTS.items()}
+    counts |= {tables.placed(name): table.counts for name, table in tables.TABLES.items()}
+    return "\n".join(["| name | what counts as impervious |\n|---|---|", *_shared_rows(counts)])
+
+
+def _shared_rows(cells: Mapping[str, str]) -> list[str]:
+    """Rows of a table of names and cells, one for all names with the same cells."""
+    names: dict[str, list[str]] = {}
+    for name, text in cells.items():
+        names.setdefault(text, []).append(f"`{name}`")
+    return [f"| {', '.join(alike)} | {text} |" for text, alike in names.items()]
+
+
+def _class_cells(product: Product) -> str:
     codes = {key: value for key, value in product.rule.to_json().items() if isinstance(value, list)}
     land_types = SCHEMES["landcover3m"].numbers
     cells = [_words(codes.get(land_type, "")) for land_type in land_types]
     other_codes = sorted(
         code for land_type, land_codes in codes.items() if land_type not in land_types for code in land_codes
     )
-    return f"| `{product.name}` | {' | '.join([*cells, _words(other_codes)])} |"
+    return " | ".join([*cells, _words(other_codes)])
 
 
 def _markdown_row(product: Product) -> str:

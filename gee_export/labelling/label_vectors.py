@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
-from pyproj import CRS, Transformer
+from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import regions, vector_file
-from gee_export.base.grid import crop, crs_of
-from gee_export.base.regions import Period, Region
-from gee_export.base.scheme import UNKNOWN, Scheme
-from gee_export.labelling import coverage, local_file
-from gee_export.labelling.label_source import LabelSource
-from gee_export.labelling.rules import HARD_SHARE_PERCENT
+from isamap.gee_export.base import regions, vector_file
+from isamap.gee_export.base.grid import crop, crs_of
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.base.scheme import UNKNOWN, Scheme
+from isamap.gee_export.labelling import coverage, local_file
+from isamap.gee_export.labelling.label_source import LabelSource
+from isamap.gee_export.labelling.rules import HARD_SHARE_PERCENT
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -28,6 +29,8 @@ WIDTHS = ("width", "width_m")  # attributes of lines, in metres
 OPTIONS = ("width", "extent", "layer")
 _PIECE_PX = 1 << 18  # pixels worked on at a time: of a city, about 10,000 houses
 _MARGIN_M = 500.0  # features so far outside a region may reach into it
+# Equal rows compress to nearly nothing: 194 kB of them took 2.9 GB (docs/reliability.md).
+MOST_ROWS = 10_000_000  # of a Parquet file, which is read whole
 _DENSE_M = 100.0  # an edge that is straight in one system is followed this closely in another
 
 
@@ -37,7 +40,7 @@ class Shapes:
 
     crs: CRS
     polygons: np.ndarray
-    known: BaseGeometry | None
+    known_ground: BaseGeometry | None
     tree: shapely.STRtree = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -47,13 +50,10 @@ class Shapes:
         """The shapes in another coordinate system."""
         if crs == self.crs:
             return self
-        change = Transformer.from_crs(self.crs, crs, always_xy=True)
-
-        def moved(shapes: Any) -> Any:
-            dense = shapely.segmentize(shapes, _DENSE_M)
-            return shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
-
-        return Shapes(crs, moved(self.polygons), None if self.known is None else moved(self.known))
+        known_ground = (
+            None if self.known_ground is None else regions.reprojected(self.known_ground, self.crs, crs, _DENSE_M)
+        )
+        return Shapes(crs, regions.reprojected(self.polygons, self.crs, crs, _DENSE_M), known_ground)
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class LocalVectors:
 
     info: Mapping[str, Any]
     shapes: Shapes
+    touches: bool = True
     label: None = None
     share: None = None
     _moved: dict[str, Shapes] = field(default_factory=dict, repr=False, compare=False)
@@ -81,6 +82,7 @@ class LocalVectors:
         return label, share
 
     def _in(self, wkt: str) -> Shapes:
+        # Kept by system: patches of one region ask a hundred thousand times for the same one.
         if wkt not in self._moved:
             self._moved[wkt] = self.shapes.into(CRS.from_wkt(wkt))
         return self._moved[wkt]
@@ -89,14 +91,15 @@ class LocalVectors:
 def built_share(shapes: Shapes, geobox: GeoBox) -> np.ndarray:
     """Impervious share of each pixel's known area, 0 to 1, exact to 1e-9; NaN where less than half is known."""
     box = shapely.box(*geobox.extent.boundingbox)
+    # Houses that overlap are united first: their areas would count twice.
     built = coverage.apart(shapes.polygons[shapes.tree.query(box)])
-    if shapes.known is None or shapely.covers(shapes.known, box):
+    if shapes.known_ground is None or shapely.covers(shapes.known_ground, box):
         return coverage.covered(built, geobox)
-    if not shapely.intersects(shapes.known, box):
+    if not shapely.intersects(shapes.known_ground, box):
         return np.full(geobox.shape, np.nan)
-    known = coverage.covered(coverage.apart(np.array([shapes.known])), geobox)
-    seen = coverage.covered(shapely.intersection(built, shapes.known), geobox)
-    return np.where(known >= 0.5, np.minimum(seen / np.maximum(known, 0.5), 1), np.nan)
+    known_share = coverage.covered(coverage.apart(np.array([shapes.known_ground])), geobox)
+    seen = coverage.covered(shapely.intersection(built, shapes.known_ground), geobox)
+    return np.where(known_share >= 0.5, np.minimum(seen / np.maximum(known_share, 0.5), 1), np.nan)
 
 
 def open_vectors(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> LocalVectors:
@@ -106,30 +109,63 @@ def open_vectors(source: LabelSource, scheme: Scheme, region: Region, period: Pe
     is known (the box around all features unless given); layer=NAME.
     """
     source.refuse_options(OPTIONS)
-    path = local_file.found(source)
-    _check_format(source, path)
-    table, bounds = _table(source, path, region)
-    shapes = Shapes(
-        CRS.from_epsg(region.epsg), _polygons(source, table, region), _known(source, bounds, table.crs, region)
-    )
-    info = {"product": source.name, "title": "the user's own", **local_file.fingerprint(path)}
-    return LocalVectors(info | {"options": dict(source.options)}, shapes)
+    table, bounds = near_features(source, region, WIDTHS)
+    crs = CRS.from_epsg(region.epsg)
+    shapes = Shapes(crs, _polygons(source, table, region), _known(source, bounds, table.crs, region))
+    touches = "extent" in source.options or local_file.touches(bounds, table.crs, region)
+    return LocalVectors(info_of(source), shapes, touches)
+
+
+def info_of(source: LabelSource) -> dict[str, Any]:
+    """What manifests say of a vector file."""
+    facts = local_file.fingerprint(local_file.found(source))
+    return {"product": source.name, "title": "the user's own", **facts, "options": dict(source.options)}
 
 
 def _check_format(source: LabelSource, path: Path) -> None:
     """ValueError where a file is not what its name says: GDAL would follow the addresses in a virtual one."""
     if not vector_file.has_its_format(path):
         raise ValueError(
-            f"label file {source.place} is no {path.suffix} by its first bytes: give GeoJSON, GeoPackage, Shapefile, "
+            f"label file {source.address} is no {path.suffix} by its first bytes: give GeoJSON, GeoPackage, Shapefile, "
             "FlatGeobuf or GeoParquet under its own ending"
+        )
+    try:
+        vector_file.check_rows(path)
+        if path.suffix.lower().endswith("parquet"):
+            _check_unpacked(path)
+    except ValueError as error:
+        raise ValueError(f"label file {source.address} {error}") from error
+
+
+def _check_unpacked(path: Path) -> None:
+    """ValueError where a Parquet file says that it holds more than memory may: a thousand equal rows cost a byte."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        head = pq.read_metadata(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(f"is no Parquet file that can be read: {error}") from error
+    unpacked = sum(head.row_group(group).total_byte_size for group in range(head.num_row_groups))
+    if head.num_rows > MOST_ROWS or unpacked > vector_file.UNPACKED_BYTES:
+        raise ValueError(
+            f"holds {head.num_rows:,} rows of {unpacked:,} bytes, at most {MOST_ROWS:,} rows and "
+            f"{vector_file.UNPACKED_BYTES:,} bytes are read: cut the part out that the region needs"
         )
 
 
-def _table(source: LabelSource, path: Path, region: Region) -> tuple[GeoDataFrame, tuple[float, ...]]:
-    """The features near the region with their attributes, and the bounds of all features in the file's own system."""
+def near_features(
+    source: LabelSource, region: Region, columns: Sequence[str]
+) -> tuple[GeoDataFrame, tuple[float, ...]]:
+    """The features near a region with those of the columns that the file has, and the bounds of all its features.
+
+    Both in the file's own system. ValueError: no such file, of another format, without a system, empty.
+    """
     import geopandas
     import pyogrio
 
+    path = local_file.found(source)
+    _check_format(source, path)
     try:
         if path.suffix.lower().endswith("parquet"):
             table = geopandas.read_parquet(path)
@@ -138,19 +174,33 @@ def _table(source: LabelSource, path: Path, region: Region) -> tuple[GeoDataFram
         layer = source.options.get("layer") or _only_layer(source, path)
         head = pyogrio.read_info(path, layer=layer, force_total_bounds=True, force_feature_count=True)
         _check_placed(source, head["crs"], head["features"])
-        kept = [name for name in WIDTHS if name in head["fields"]]
+        kept = [name for name in columns if name in head["fields"]]
         near = _box(region, head["crs"])
         return geopandas.read_file(path, layer=layer, bbox=near, columns=kept), tuple(head["total_bounds"])
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError) as error:
-        raise ValueError(f"label file {source.place} holds no vectors that can be read: {error}") from error
+        raise ValueError(f"label file {source.address} holds no vectors that can be read: {error}") from error
+
+
+def attributes(source: LabelSource) -> list[str]:
+    """Names of a vector file's attributes."""
+    import pyogrio
+
+    path = local_file.found(source)
+    _check_format(source, path)
+    if path.suffix.lower().endswith("parquet"):
+        import geopandas
+
+        return [str(name) for name in geopandas.read_parquet(path).columns]
+    layer = source.options.get("layer") or _only_layer(source, path)
+    return [str(name) for name in pyogrio.read_info(path, layer=layer)["fields"]]
 
 
 def _only_layer(source: LabelSource, path: Path) -> str:
     layers = vector_file.layers(path)
     if len(layers) != 1:
         raise ValueError(
-            f"label file {source.place} has the layers {', '.join(layers) or 'without geometry only'}: "
-            f"say which, such as {source.place}#layer={layers[0] if layers else 'NAME'}"
+            f"label file {source.address} has the layers {', '.join(layers) or 'without geometry only'}: "
+            f"say which, such as {source.address}#layer={layers[0] if layers else 'NAME'}"
         )
     return layers[0]
 
@@ -158,16 +208,16 @@ def _only_layer(source: LabelSource, path: Path) -> str:
 def _check_placed(source: LabelSource, crs: Any, count: int) -> None:
     if crs is None:
         raise ValueError(
-            f"label file {source.place} has no coordinate system: add one (a .prj file, or ogr2ogr -a_srs EPSG:...)"
+            f"label file {source.address} has no coordinate system: add one (a .prj file, or ogr2ogr -a_srs EPSG:...)"
         )
     if not count:
-        raise ValueError(f"label file {source.place} holds no features")
+        raise ValueError(f"label file {source.address} holds no features: draw some in it, or give another file")
 
 
 def _box(region: Region, crs: Any) -> tuple[float, float, float, float]:
     left, bottom, right, top = region.bounds_m
     wide = (left - _MARGIN_M, bottom - _MARGIN_M, right + _MARGIN_M, top + _MARGIN_M)
-    return Transformer.from_crs(region.epsg, crs, always_xy=True).transform_bounds(*wide, densify_pts=21)
+    return regions.bounds_in(wide, region.epsg, crs)
 
 
 def _polygons(source: LabelSource, table: GeoDataFrame, region: Region) -> np.ndarray:
@@ -176,14 +226,25 @@ def _polygons(source: LabelSource, table: GeoDataFrame, region: Region) -> np.nd
     shapes = kept.geometry.to_numpy()
     kinds = shapely.get_dimensions(shapes)
     mixed = shapely.get_type_id(shapes) == shapely.GeometryType.GEOMETRYCOLLECTION
-    if (kinds == 0).any() or mixed.any():
+    if mixed.any():
         raise ValueError(
-            f"label file {source.place} holds points or mixed collections, which have no area: "
-            "give polygons (buildings) or lines (roads)"
+            f"label file {source.address} holds mixed collections, which have no one area: give polygons "
+            "(buildings) or lines (roads)"
         )
+    if points := int((kinds == 0).sum()):
+        _tell_points(source, points, others=len(kinds) - points)
     lines = kinds == 1
     buffered = shapely.buffer(shapes[lines], _widths(source, kept[lines]) / 2)
     return np.concatenate([shapes[kinds == 2], buffered])
+
+
+def _tell_points(source: LabelSource, points: int, *, others: int) -> None:
+    """Says that points beside areas are left out; ValueError where there is nothing but points."""
+    remedy = f"{source.address}#column=NAME takes the class of each from an attribute"
+    if not others:
+        raise ValueError(f"label file {source.address} holds points, which have no area: {remedy}")
+    noun = "point is" if points == 1 else "points are"
+    print(f"note: label {source.name}: {points} {noun} left out, as they have no area; {remedy}", file=sys.stderr)
 
 
 def _widths(source: LabelSource, lines: GeoDataFrame) -> np.ndarray:
@@ -198,8 +259,8 @@ def _widths(source: LabelSource, lines: GeoDataFrame) -> np.ndarray:
     missing = int(np.isnan(widths).sum())
     if missing:
         raise ValueError(
-            f"label file {source.place}: {missing} of {len(lines)} lines have no attribute {' or '.join(WIDTHS)} "
-            f"above 0: give theirs in metres, such as {source.place}#width=6"
+            f"label file {source.address}: {missing} of {len(lines)} lines have no attribute {' or '.join(WIDTHS)} "
+            f"above 0: give theirs in metres, such as {source.address}#width=6"
         )
     return widths
 
@@ -225,9 +286,9 @@ def _known(source: LabelSource, bounds: tuple[float, ...], crs: Any, region: Reg
     if words is not None:
         return regions.in_metres(shapely.box(*_degrees(source, words)), region.epsg)
     box = shapely.box(*bounds)
-    change = Transformer.from_crs(crs, region.epsg, always_xy=True)
-    dense = shapely.segmentize(box, max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / 200 or 1)
-    return shapely.transform(dense, lambda points: np.column_stack(change.transform(*points.T)))
+    # The box bends in the region's zone: 200 points along its longer side follow it.
+    step = max(bounds[2] - bounds[0], bounds[3] - bounds[1]) / 200 or 1
+    return regions.reprojected(box, crs, region.epsg, step)
 
 
 def _degrees(source: LabelSource, words: str) -> tuple[float, float, float, float]:

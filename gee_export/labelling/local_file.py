@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window, crs_of, tiles
-from gee_export.labelling.label_source import LabelSource
+from isamap.gee_export.base.grid import Window, crs_of, tiles
+from isamap.gee_export.base.regions import Region, bounds_in
+from isamap.gee_export.labelling.label_source import LabelSource
 
 _SHAPEFILE = (".shp", ".dbf", ".prj", ".cpg")
 _METRES_PER_DEGREE = 111_320  # along the equator and any meridian, within 0.6 %
@@ -20,9 +21,9 @@ _METRES_PER_DEGREE = 111_320  # along the equator and any meridian, within 0.6 %
 
 def found(source: LabelSource) -> Path:
     """The source's file; ValueError where there is none."""
-    path = Path(source.place).expanduser()
+    path = Path(source.address).expanduser()
     if not path.is_file():
-        raise ValueError(f"label file {source.place} was not found: check the path, or `isamap labels` for products")
+        raise ValueError(f"label file {source.address} was not found: check the path, or `isamap labels` for products")
     return path
 
 
@@ -47,6 +48,15 @@ def _digest(parts: tuple[tuple[Path, int, int], ...]) -> tuple[int, str]:
                 digest.update(block)
                 size += len(block)
     return size, digest.hexdigest()[:16]
+
+
+def touches(bounds: Sequence[float], crs: Any, region: Region) -> bool:
+    """Whether a file's bounds (left, bottom, right, top in its own system) meet a region's in degrees."""
+    west, south, east, north = bounds_in(bounds, crs, 4326)
+    left, bottom, right, top = region.bounds_wsen
+    if west > east or left > right:  # across the antimeridian: not judged
+        return True
+    return west <= right and left <= east and south <= top and bottom <= north
 
 
 def step_m(geobox: GeoBox) -> float:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.regions import BoundsWSEN
-from gee_export.base.scheme import Scheme
-from gee_export.labelling.rules import LabelRule
+from isamap.gee_export.base.regions import BoundsWSEN
+from isamap.gee_export.base.scheme import Scheme
+from isamap.gee_export.labelling.rules import LabelRule
 
 if TYPE_CHECKING:
     import ee
+
+REACH = 2  # years before and after the one that an edition shows, of imagery that it is taken for
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ def yearly(asset: str, years: Sequence[int], bands: Sequence[str] = ()) -> tuple
     return tuple(Edition(asset, year, year, year, band) for year, band in zip(years, names, strict=True))
 
 
-def snapshot(asset: str, year: int, reach: int = 2) -> tuple[Edition, ...]:
-    """The one edition of a year, taken for imagery of at most `reach` years before and after it."""
-    return (Edition(asset, year, year - reach, year + reach),)
+def snapshot(asset: str, year: int) -> tuple[Edition, ...]:
+    """The one edition of a year, taken for imagery of at most REACH years before and after it."""
+    return (Edition(asset, year, year - REACH, year + REACH),)
 
 
-def epochs(asset: str, years: Sequence[int], reach: int = 2) -> tuple[Edition, ...]:
-    """An edition a step of several years, each for imagery of `reach` years around it; {} in the id is the year."""
-    return tuple(Edition(asset.format(year), year, year - reach, year + reach) for year in years)
+def epochs(asset: str, years: Sequence[int]) -> tuple[Edition, ...]:
+    """An edition a step of several years, each for imagery of REACH years around it; {} in the id is the year."""
+    return tuple(Edition(asset.format(year), year, year - REACH, year + REACH) for year in years)
 
 
 # images over a place (and of a year, where they are dated), and a band by name or the first -> images of one band
@@ -83,18 +85,19 @@ def likeliest(names: Sequence[str]) -> Gather:
 class Product:
     """A label product: its editions, its band (None: the only one), and the rule that turns it into labels.
 
-    dated: a collection's images of the edition's own year count; gather: how they become images of one band.
-    caution: what is not verified about it; printed when the product is used.
+    counts: what is impervious to the product. dated: a collection's images of the edition's own year count; gather:
+    how they become images of one band. caution: what is not verified about it; printed when the product is used.
     """
 
     name: str
     title: str
     editions: tuple[Edition, ...]
-    band: str | None
     scale_m: float
     rule: LabelRule
     licence: str
     citation: str
+    band: str | None = None
+    counts: str = ""
     dated: bool = False
     gather: Gather = everything
     notes: tuple[str, ...] = ()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gee_export.base.scheme import KINDS, UNKNOWN, Scheme
-from gee_export.labelling import shares
+from isamap.gee_export.base.scheme import KINDS, UNKNOWN, Scheme
+from isamap.gee_export.labelling import shares
 
 if TYPE_CHECKING:
     import ee
@@ -17,40 +18,37 @@ if TYPE_CHECKING:
 HARD_SHARE_PERCENT = 50  # impervious is what is so for MORE than half of its area (GAIA's own definition)
 
 
-class LabelRule(Protocol):
-    """What a product's rule can do, on the server."""
+class LabelRule(ABC):
+    """What a product's rule can do, on the server. schemes: those that its labels can be given in."""
 
-    @property
-    def schemes(self) -> tuple[str, ...]:
-        """Schemes that its labels can be given in."""
-        ...
+    schemes: tuple[str, ...] = ("isa",)
 
     def whole(self, image: ee.Image) -> ee.Image:
         """An image that is the whole product, its masked pixels given the number that they stand for, everywhere.
 
         Within the image's own footprint would not do: that of an image around the globe has no inside.
         """
-        ...
+        return image
 
+    @abstractmethod
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         """One band of the scheme's numbers from one image of one band; unknown is masked."""
-        ...
 
     def share(self, image: ee.Image) -> ee.Image | None:
         """Impervious percent, float, where the product holds it; None where it holds classes."""
-        ...
+        return None
 
     def join(self, labels: ee.ImageCollection) -> ee.Image:
         """One label of those of overlapping tiles."""
-        ...
+        return labels.mosaic()
 
+    @abstractmethod
     def to_json(self) -> dict[str, Any]:
         """The rule as manifests hold it."""
-        ...
 
 
 @dataclass(frozen=True)
-class Codes:
+class Codes(LabelRule):
     """The rule of a class map: the kind of land of each code (scheme.KINDS), of every other code, of masked pixels.
 
     Products whose files leave unbuilt ground out (`masked="pervious"`) know it within their tiles only; where tiles
@@ -58,12 +56,12 @@ class Codes:
     """
 
     kinds: Mapping[int, str]
-    rest: str = "unknown"
+    unlisted: str = "unknown"
     masked: str = "unknown"
     schemes: tuple[str, ...] = ("isa",)
 
     def __post_init__(self) -> None:
-        for land_type in (*self.kinds.values(), self.rest, self.masked):
+        for land_type in (*self.kinds.values(), self.unlisted, self.masked):
             if land_type not in KINDS:
                 raise ValueError(f"kind of land {land_type!r}: expected one of {', '.join(KINDS)}")
         if self.masked not in ("unknown", *self.kinds.values()):
@@ -75,27 +73,25 @@ class Codes:
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         numbers = [scheme.number(land_type) for land_type in self.kinds.values()]
-        label_image = image.remap(list(self.kinds), numbers, scheme.number(self.rest))
+        label_image = image.remap(list(self.kinds), numbers, scheme.number(self.unlisted))
         if self.masked != "unknown":
             label_image = label_image.unmask(scheme.number(self.masked))  # within the image's own footprint
         return label_image.updateMask(label_image.neq(UNKNOWN))
 
-    def share(self, image: ee.Image) -> ee.Image | None:
-        return None
-
     def join(self, labels: ee.ImageCollection) -> ee.Image:
+        # Where unbuilt ground is masked, an edge's filler would hide what the next tile knows to be built.
         return labels.mosaic() if self.masked == "unknown" else labels.max()
 
     def numbers(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """The same rule on this machine: uint8 of values and where they are valid, 255 unknown."""
-        label = np.full(values.shape, scheme.number(self.rest), np.uint8)
+        label = np.full(values.shape, scheme.number(self.unlisted), np.uint8)
         for code, land_type in self.kinds.items():
             label[values == code] = scheme.number(land_type)
         return np.where(valid, label, np.uint8(scheme.number(self.masked)))
 
     def undeclared(self, values: np.ndarray) -> np.ndarray:
         """Which values are codes that the rule does not name, where it says nothing of the others (bool)."""
-        if self.rest != "unknown":
+        if self.unlisted != "unknown":
             return np.zeros(values.shape, bool)
         return ~np.isin(values, [*self.kinds, UNKNOWN])
 
@@ -106,27 +102,23 @@ class Codes:
     def to_json(self) -> dict[str, Any]:
         by_kind = {land_type: [code for code, k in self.kinds.items() if k == land_type] for land_type in KINDS}
         codes = {land_type: land_codes for land_type, land_codes in by_kind.items() if land_codes}
-        return codes | {"others": self.rest, "masked": self.masked}
+        return codes | {"others": self.unlisted, "masked": self.masked}
 
 
 @dataclass(frozen=True)
-class FirstYears:
+class FirstYears(LabelRule):
     """The rule of a product of change: the first year in which each code is impervious; 0 and masked ground never is.
 
     Impervious in a year is every code whose first year is that year or earlier.
     """
 
     years: Mapping[int, int]
-    schemes: tuple[str, ...] = field(default=("isa",), init=False)
 
     def whole(self, image: ee.Image) -> ee.Image:
         return image.unmask(0, False)
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         return self._of(year).label(image, scheme, year)
-
-    def share(self, image: ee.Image) -> ee.Image | None:
-        return None
 
     def join(self, labels: ee.ImageCollection) -> ee.Image:
         return labels.max()
@@ -142,14 +134,10 @@ class FirstYears:
 
 
 @dataclass(frozen=True)
-class BuiltArea:
+class BuiltArea(LabelRule):
     """The rule of a product of shares: built square metres of each cell of `cell_m2`; above half is impervious."""
 
     cell_m2: float
-    schemes: tuple[str, ...] = field(default=("isa",), init=False)
-
-    def whole(self, image: ee.Image) -> ee.Image:
-        return image
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         return self.share(image).gt(HARD_SHARE_PERCENT)
@@ -158,9 +146,6 @@ class BuiltArea:
         """Numbers that are no area of the cell (255, 65535) are no data."""
         inside = image.gte(0).And(image.lte(self.cell_m2))
         return image.updateMask(inside).toFloat().multiply(100 / self.cell_m2)
-
-    def join(self, labels: ee.ImageCollection) -> ee.Image:
-        return labels.mosaic()
 
     def numbers(self, values: np.ndarray, valid: np.ndarray, scheme: Scheme) -> np.ndarray:
         """The same rule on this machine: uint8 of values and where they are valid, 255 unknown."""
@@ -185,23 +170,13 @@ class BuiltArea:
 
 
 @dataclass(frozen=True)
-class Confidence:
+class Confidence(LabelRule):
     """The rule of a model's confidence from 0 to 1: impervious above a threshold. It is no share of area."""
 
     threshold: float
-    schemes: tuple[str, ...] = field(default=("isa",), init=False)
-
-    def whole(self, image: ee.Image) -> ee.Image:
-        return image
 
     def label(self, image: ee.Image, scheme: Scheme, year: int) -> ee.Image:
         return image.gt(self.threshold)
-
-    def share(self, image: ee.Image) -> ee.Image | None:
-        return None
-
-    def join(self, labels: ee.ImageCollection) -> ee.Image:
-        return labels.mosaic()
 
     def to_json(self) -> dict[str, Any]:
         return {"impervious": f"confidence > {self.threshold:g}"}

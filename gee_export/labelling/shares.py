@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN, Scheme
+from isamap.gee_export.base.scheme import UNKNOWN, Scheme
 
 SUBPIXELS = 10  # a side at most: 10-m pixels of 1 m
 
@@ -23,18 +23,15 @@ def of_blocks(fine: np.ndarray, side: int) -> np.ndarray:
     known_count = (blocks != UNKNOWN).sum(axis=(1, 3), dtype=np.int64)
     total = np.where(blocks == UNKNOWN, np.uint8(0), blocks).sum(axis=(1, 3), dtype=np.int64)
     share = np.rint(total / np.maximum(known_count, 1))
+    # Half of the pixel at least: a share of a corner says little of the rest.
     return np.where(2 * known_count >= side * side, share, UNKNOWN).astype(np.uint8)
-
-
-def hard(share: np.ndarray, above_percent: float) -> np.ndarray:
-    """1 where the share is above the percentage, 0 where not, 255 where unknown."""
-    return np.where(share == UNKNOWN, share, share > above_percent).astype(np.uint8)
 
 
 def mean(shares: np.ndarray) -> np.ndarray:
     """Mean of shares (sources, rows, columns) over the sources that know, half to even."""
     labelled = shares != UNKNOWN
     count = labelled.sum(axis=0)
+    # uint8 would overflow at the third source.
     total = np.where(labelled, shares, 0).sum(axis=0, dtype=np.float64)
     return np.where(count > 0, np.rint(total / np.maximum(count, 1)), UNKNOWN).astype(np.uint8)
 

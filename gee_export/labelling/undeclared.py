@@ -7,16 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from pyproj import Transformer
 
-from gee_export.base.regions import Region
-from gee_export.labelling.rules import BuiltArea, Codes
+from isamap.gee_export.base.regions import Region, bounds_in
+from isamap.gee_export.labelling.rules import BuiltArea, Codes
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
 
+# Of a tile of most GeoTIFFs, so that each window reads few blocks.
 TILE_PX = 256
 TILES = 16  # a side at most: 4,096 pixels a side are looked at whole, of larger files so many tiles spread evenly
+# A wrong product has hundreds of codes, and the sentence must stay one.
 MOST_NAMED = 5
 
 
@@ -29,9 +30,9 @@ def undeclared_codes(file: DatasetReader, band: int, rule: Codes | BuiltArea, re
     valid = 0
     for window in _windows(file, region):
         values = file.read(band, window=window)
-        known = (file.read_masks(band, window=window) > 0) & ~np.isnan(values)
-        valid += int(known.sum())
-        codes, numbers = np.unique(values[known & rule.undeclared(values)], return_counts=True)
+        is_valid_HW = (file.read_masks(band, window=window) > 0) & ~np.isnan(values)
+        valid += int(is_valid_HW.sum())
+        codes, numbers = np.unique(values[is_valid_HW & rule.undeclared(values)], return_counts=True)
         counts.update(dict(zip(codes.tolist(), numbers.tolist(), strict=True)))
     ranked = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return {f"{code:g}": round(100 * count / valid, 2) for code, count in ranked}
@@ -50,8 +51,7 @@ def _percent(percent: float) -> str:
 
 def _windows(file: DatasetReader, region: Region) -> list[tuple[tuple[int, int], tuple[int, int]]]:
     """Windows of a raster (rows, columns) over a region, spread evenly where it has more pixels there."""
-    change = Transformer.from_crs(region.epsg, file.crs, always_xy=True)
-    left, bottom, right, top = change.transform_bounds(*region.bounds_m, densify_pts=21)
+    left, bottom, right, top = bounds_in(region.bounds_m, region.epsg, file.crs)
     corners = [~file.transform * corner for corner in ((left, bottom), (left, top), (right, bottom), (right, top))]
     cols, rows = zip(*corners, strict=True)
     row_starts, height = _starts(min(rows), max(rows), file.height)

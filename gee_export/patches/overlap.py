@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import shapely
-from pyproj import Transformer
 
-from gee_export.base.windows import Windows
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.patches.split_rule import SplitResult
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.patches.split_rule import SplitResult
 
 MARGIN_PX = 1  # straight edges of one zone bend in another: 2 m over a patch of 40 km, drawn in four
 SQUARE_PATCHES = 16  # patches side by side: squares of so many tell cheaply which patches may touch another region's
@@ -36,6 +36,7 @@ def without_shared(
 
 
 def _may_touch(left: RegionGrid, right: RegionGrid) -> bool:
+    # Wider than a patch and its guard: this only saves the exact comparison where regions are far apart.
     return shapely.box(*left.region.bounds_wsen).buffer(0.05).intersects(shapely.box(*right.region.bounds_wsen))
 
 
@@ -45,6 +46,7 @@ def _without(
     if not split_result.patches or not others.patches:
         return split_result
     margin_px = MARGIN_PX + guard_px
+    # Squares of many patches first: provinces have millions, and nearly all of them lie far from the neighbour.
     mine, theirs = _near(region_grid, split_result.patches.windows, earlier, others.patches.windows, margin_px)
     if not len(mine):
         return split_result
@@ -93,6 +95,4 @@ def _seen_from(region_grid: RegionGrid, neighbour: RegionGrid, shapes: np.ndarra
     if neighbour.lattice.crs == region_grid.lattice.crs:
         return shapes
     longest = np.diff(shapely.bounds(shapes)[:, [0, 2]], axis=1).max()
-    shapes = shapely.segmentize(shapes, longest / 4)
-    turn = Transformer.from_crs(str(neighbour.lattice.crs), str(region_grid.lattice.crs), always_xy=True)
-    return shapely.transform(shapes, lambda points: np.column_stack(turn.transform(*points.T)))
+    return regions.reprojected(shapes, str(neighbour.lattice.crs), str(region_grid.lattice.crs), longest / 4)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from pyproj import Transformer
 
-from gee_export.base.grid import Window
-from gee_export.base.options import Option
-from gee_export.base.windows import Windows
-from gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.datasets.region_grid import RegionGrid
 
 
 @dataclass(frozen=True)
@@ -24,24 +24,25 @@ class Sampling:
     strata: edges of the shares from 0 to 1; per_stratum: how many of each, or as many as the poorest stratum has.
     """
 
-    kind: Annotated[
-        str,
-        Option("Which patches; the last two go by the labels.", choices=SAMPLINGS, group="Sampling", name="sample"),
-    ] = "grid"
+    GROUP: ClassVar[str] = "Sampling"
+    kind: Annotated[str, Option("Which patches; the last two go by the labels.", choices=SAMPLINGS, name="sample")] = (
+        "grid"
+    )
     distance_km: Annotated[
-        float,
-        Option("Of --sample points: between any two patches' centres, at least.", metavar="KM", group="Sampling"),
+        float, Option("Of --sample points: between any two patches' centres, at least.", metavar="KM")
     ] = 3.0
     min_impervious: Annotated[
-        float,
-        Option("Of --sample impervious: of the known label pixels, 0 to 1.", metavar="SHARE", group="Sampling"),
+        float, Option("Of --sample impervious: of the known label pixels, 0 to 1.", metavar="SHARE")
     ] = 0.05
-    strata: Annotated[
-        tuple[float, ...], Option("Of --sample strata: edges of shares.", metavar="SHARE", group="Sampling")
-    ] = (0.0, 0.1, 0.3, 0.6, 1.0)
+    strata: Annotated[tuple[float, ...], Option("Of --sample strata: edges of shares.", metavar="SHARE")] = (
+        0.0,
+        0.1,
+        0.3,
+        0.6,
+        1.0,
+    )
     per_stratum: Annotated[
-        tuple[int, ...],
-        Option("Patches of each stratum, equally many by default.", metavar="N", group="Sampling"),
+        tuple[int, ...], Option("Patches of each stratum, equally many by default.", metavar="N")
     ] = ()
 
     def __post_init__(self) -> None:
@@ -78,7 +79,7 @@ class Sampling:
             )
 
     @property
-    def method(self) -> Method:
+    def method(self) -> SamplingMethod:
         return SAMPLINGS[self.kind]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,7 +128,7 @@ Choose = Callable[[Candidates, Sampling, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
-class Method:
+class SamplingMethod:
     """A way to sample. needs_share: of the labels, which are then fetched first; options: of Sampling, its own.
 
     choose: None takes every patch. after_split: chooses among patches that have a split already, so that its numbers
@@ -149,6 +150,7 @@ def points(candidates: Candidates, sampling: Sampling, rng: np.random.Generator)
     for candidate in rng.permutation(len(free)):
         if free[candidate]:
             taken[candidate] = True
+            # A hair less than the distance, so that patches exactly so far apart, as on a lattice, both stay.
             free[tree.query_ball_point(candidates.xyz_m[candidate], distance_m * (1 - 1e-9))] = False
     return taken
 
@@ -193,6 +195,7 @@ def _quotas(candidates: Candidates, wants: int) -> list[tuple[int, int]]:
         return []
     exact = candidates.split_shares * wants
     quotas = np.floor(exact).astype(int)
+    # Stable: of equal remainders the first split is served, on every machine.
     order = np.argsort(quotas - exact, kind="stable")
     quotas[order[: wants - quotas.sum()]] += 1
     return list(enumerate(quotas.tolist()))
@@ -201,15 +204,16 @@ def _quotas(candidates: Candidates, wants: int) -> list[tuple[int, int]]:
 def stratum_of(share: np.ndarray, edges: Sequence[float]) -> np.ndarray:
     """The number of each share's stratum, -1 where it is unknown or outside the edges."""
     index = np.searchsorted(edges, np.nan_to_num(share, nan=-1.0), side="right") - 1
+    # The last stratum is closed: a patch of nothing but impervious ground belongs to it.
     index = np.where(share == edges[-1], len(edges) - 2, index)
     return np.where(index < len(edges) - 1, index, -1)
 
 
-SAMPLINGS: dict[str, Method] = {
-    "grid": Method(None),
-    "points": Method(points, options=("distance_km",)),
-    "impervious": Method(impervious, needs_share=True, options=("min_impervious",)),
-    "strata": Method(strata, needs_share=True, after_split=True, options=("strata", "per_stratum")),
+SAMPLINGS: dict[str, SamplingMethod] = {
+    "grid": SamplingMethod(None),
+    "points": SamplingMethod(points, options=("distance_km",)),
+    "impervious": SamplingMethod(impervious, needs_share=True, options=("min_impervious",)),
+    "strata": SamplingMethod(strata, needs_share=True, after_split=True, options=("strata", "per_stratum")),
 }
 
 

@@ -10,40 +10,57 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.base.grid import Window
-from gee_export.base.windows import Windows
-from gee_export.datasets.index import SPLITS
-from gee_export.patches.split_rule import SplitResult, SplitRule
+from isamap.gee_export.base.class_balance import factor_between, share_by_split
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.datasets.index import SPLITS
+from isamap.gee_export.patches.split_rule import SplitResult, SplitRule
 
+# Larger blocks keep more patches and divide more coarsely: at nine tenths the search ends with the smallest of them.
 KEPT_SHARE = 0.9  # blocks grow until so many patches survive the cut between splits
 SHARE_TOLERANCE = 0.2  # of a split's ratio
+BALANCED = 1.25  # largest factor between the splits' shares of a class that is good enough
 TRIES = 200
 WORK_PATCHES = 20_000_000  # patches looked at over all tries of one block size, so that provinces stay quick
 TOO_SMALL = "too small for three splits without shared pixels: every patch is in train"
 LEAKS = "leaks: overlapping patches share pixels between train and test, so test figures are too good"
 
 
-def blocks(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResult:
+def blocks(windows: Sequence[Window], stride: int, rule: SplitRule, shares: np.ndarray | None = None) -> SplitResult:
     """Spatial blocks: whole blocks go to one split and a patch that touches two splits, or their guard, is left out.
 
     The smallest blocks that keep 90 % of the patches and give every split its share; where no size does (small
-    regions), the division with the best of both; all train, with a note, where three splits have no room.
+    regions), the division with the best of both; all train, with a note, where three splits have no room. The labels
+    play no part: see `balanced`.
     """
-    solution = _search(Lattice.of(windows, stride, rule.guard_px), rule)
+    return _in_blocks(windows, stride, rule, None)
+
+
+def balanced(windows: Sequence[Window], stride: int, rule: SplitRule, shares: np.ndarray | None = None) -> SplitResult:
+    """`blocks`, of which those are chosen whose splits are most alike in their share of impervious ground.
+
+    shares: of the windows, NaN where unknown; without them as `blocks`.
+    """
+    return _in_blocks(windows, stride, rule, shares)
+
+
+def _in_blocks(windows: Sequence[Window], stride: int, rule: SplitRule, shares: np.ndarray | None) -> SplitResult:
+    solution = _search(PatchLattice.of(windows, stride, rule.guard_px), rule, shares)
     if solution is None:
         return SplitResult.alike(windows, SPLITS[0], note=TOO_SMALL)
     side, splits = solution
     return SplitResult.of(windows, splits, block_px=side * stride)
 
 
-def at_random(windows: Sequence[Window], stride: int, rule: SplitRule) -> SplitResult:
+def at_random(windows: Sequence[Window], stride: int, rule: SplitRule, shares: np.ndarray | None = None) -> SplitResult:
     """The paper's division: patches at random. Overlapping patches then share pixels between train and test."""
     splits = shuffled(len(windows), rule)
     return SplitResult.of(windows, splits, **({"note": LEAKS} if overlapping(windows) else {}))
 
 
-Divide = Callable[[Sequence[Window], int, SplitRule], SplitResult]
-SPLITTERS: dict[str, Divide] = {"blocks": blocks, "random": at_random}
+Divide = Callable[[Sequence[Window], int, SplitRule, "np.ndarray | None"], SplitResult]
+SPLITTERS: dict[str, Divide] = {"blocks": blocks, "balanced": balanced, "random": at_random}
+BY_LABELS = ("balanced",)  # need the labels' shares, which are then fetched first
 
 
 def check(split_kind: str) -> None:
@@ -75,7 +92,7 @@ def overlapping(windows: Sequence[Window]) -> bool:
 
 
 @dataclass(frozen=True)
-class Lattice:
+class PatchLattice:
     """Patch positions in strides from the first one, and their reach in strides (fractional), the guard included.
 
     The guard is counted to the south and east of each patch: two patches whose reaches lie in different blocks are
@@ -87,7 +104,7 @@ class Lattice:
     reach: float
 
     @classmethod
-    def of(cls, windows: Sequence[Window], stride: int, guard_px: int = 0) -> Lattice:
+    def of(cls, windows: Sequence[Window], stride: int, guard_px: int = 0) -> PatchLattice:
         windows = Windows.of(windows)
         row, col = windows.row, windows.col
         reach = (windows.height + guard_px) / stride
@@ -104,6 +121,7 @@ class Lattice:
         sides, side = [], self.smallest
         while side <= max(longest // 2, self.smallest):
             sides.append(side)
+            # By a sixth: blocks of nearly equal sides divide alike, and large regions have hundreds of sides.
             side += max(1, side // 6)
         return sides
 
@@ -117,25 +135,39 @@ class Lattice:
         return numbers, (int(high[0].max()) + 1) * across
 
 
-def _search(lattice: Lattice, rule: SplitRule) -> tuple[int, np.ndarray] | None:
+def _search(lattice: PatchLattice, rule: SplitRule, shares: np.ndarray | None) -> tuple[int, np.ndarray] | None:
     best, best_score = None, -math.inf
     for side in lattice.sides():
-        solution = _best_of_tries(lattice, side, rule)
+        solution = _best_of_tries(lattice, side, rule, shares)
         if solution is None:
             continue
         splits, kept, deviation = solution
-        if kept >= KEPT_SHARE and deviation <= SHARE_TOLERANCE:
+        factor = _factor(splits, shares)
+        if kept >= KEPT_SHARE and deviation <= SHARE_TOLERANCE and factor <= BALANCED:
             return side, splits
-        score = kept - max(0.0, deviation - SHARE_TOLERANCE)
+        score = _score(kept, deviation, factor)
         if score > best_score:
             best, best_score = (side, splits), score
     return best
 
 
-def _best_of_tries(lattice: Lattice, side: int, rule: SplitRule) -> tuple[np.ndarray, float, float] | None:
+def _score(kept: float, deviation: float, factor: float) -> float:
+    """How good a division is: patches kept, less what its splits miss of their ratios and of each other's classes."""
+    return kept - max(0.0, deviation - SHARE_TOLERANCE) - max(0.0, math.log(factor / BALANCED))
+
+
+def _factor(splits: np.ndarray, shares: np.ndarray | None) -> float:
+    return 1.0 if shares is None else factor_between(share_by_split(splits, shares))
+
+
+def _best_of_tries(
+    lattice: PatchLattice, side: int, rule: SplitRule, shares: np.ndarray | None
+) -> tuple[np.ndarray, float, float] | None:
     """Splits (-1: left out), share kept and worst relative deviation of the best of many seeded assignments."""
     corners, count = lattice.corners(side)
+    # Blocks weigh what patches they hold: by area, an outline's empty blocks would take a split's share.
     weight = np.bincount(corners[0], minlength=count)
+    # A stream for each side: what one size has drawn does not depend on how many were tried before it.
     rng = np.random.default_rng([rule.seed, side])
     best, best_score = None, -math.inf
     for attempt in range(max(4, min(TRIES, WORK_PATCHES // len(lattice.row)))):
@@ -144,11 +176,12 @@ def _best_of_tries(lattice: Lattice, side: int, rule: SplitRule) -> tuple[np.nda
         splits = _agreed(of_block[corners])
         share = np.bincount(splits[splits >= 0], minlength=3) / max(1, int((splits >= 0).sum()))
         nonempty = rule.shares > 0
+        # A split without a patch is worse than any deviation.
         if (share[nonempty] == 0).any():
             continue
         kept = float((splits >= 0).mean())
         deviation = float(np.abs(share[nonempty] / rule.shares[nonempty] - 1).max())
-        score = kept - max(0.0, deviation - SHARE_TOLERANCE)
+        score = _score(kept, deviation, _factor(splits, shares))
         if score > best_score:
             best, best_score = (splits, kept, deviation), score
     return best
@@ -160,6 +193,7 @@ def _assign(order: np.ndarray, weight: np.ndarray, shares: np.ndarray, generosit
     order = order[weight[order] > 0]
     reached = np.cumsum(weight[order]) / weight.sum()
     test, val = shares[2] * generosity, (shares[1] + shares[2]) * generosity
+    # Test before val: where ground is short, it is the one that results are told from.
     of_block[order[reached <= test + 1e-9]] = 2
     of_block[order[(reached > test + 1e-9) & (reached <= val + 1e-9)]] = 1
     return of_block

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, overload
+from typing import Annotated, Any, ClassVar, overload
 
 import numpy as np
 
-from gee_export.base.grid import Window
-from gee_export.base.options import Option
-from gee_export.base.windows import Windows
-from gee_export.datasets.index import SPLITS
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.datasets.index import SPLITS
 
 RATIOS = (8, 1, 1)  # train, val, test (paper CroFuseNet, section II-B)
 
 
 @dataclass(frozen=True, eq=False)
-class Patches(Sequence[tuple[Window, str]]):
+class SplitWindows(Sequence[tuple[Window, str]]):
     """Windows with the names of their splits; split: their numbers in SPLITS (int8, N)."""
 
     windows: Windows
@@ -29,8 +29,8 @@ class Patches(Sequence[tuple[Window, str]]):
     @overload
     def __getitem__(self, index: int) -> tuple[Window, str]: ...
     @overload
-    def __getitem__(self, index: slice) -> Patches: ...
-    def __getitem__(self, index: int | slice) -> tuple[Window, str] | Patches:
+    def __getitem__(self, index: slice) -> SplitWindows: ...
+    def __getitem__(self, index: int | slice) -> tuple[Window, str] | SplitWindows:
         if isinstance(index, slice):
             return self.taken(index)
         return self.windows[index], SPLITS[self.split[index]]
@@ -39,13 +39,13 @@ class Patches(Sequence[tuple[Window, str]]):
         return zip(self.windows, (SPLITS[split] for split in self.split.tolist()), strict=True)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Patches):
+        if not isinstance(other, SplitWindows):
             return NotImplemented
         return self.windows == other.windows and np.array_equal(self.split, other.split)
 
-    def taken(self, index: np.ndarray | slice) -> Patches:
+    def taken(self, index: np.ndarray | slice) -> SplitWindows:
         """Those of a slice, of numbers or of a mask."""
-        return Patches(self.windows.taken(index), self.split[index])
+        return SplitWindows(self.windows.taken(index), self.split[index])
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class SplitResult:
     positions: places that were divided; left_out: those that touch two splits; further facts as each way has them.
     """
 
-    patches: Patches
+    patches: SplitWindows
     info: dict[str, Any]
     origin: tuple[int, int]  # row and col of the first position, from which blocks are counted
 
@@ -65,7 +65,7 @@ class SplitResult:
         windows, kept = Windows.of(windows), split >= 0
         info = {"positions": len(windows), "left_out": len(windows) - int(kept.sum())} | facts
         origin = (int(windows.row.min()), int(windows.col.min())) if windows else (0, 0)
-        return cls(Patches(windows.taken(kept), split[kept].astype(np.int8)), info, origin)
+        return cls(SplitWindows(windows.taken(kept), split[kept].astype(np.int8)), info, origin)
 
     @classmethod
     def alike(cls, windows: Sequence[Window], split: str, **facts: Any) -> SplitResult:
@@ -84,18 +84,15 @@ class SplitRule:
     px instead). hold_out: regions that are test whole; train and val come from the others.
     """
 
-    ratios: Annotated[tuple[int, ...], Option("Of train, val and test.", metavar="N N N", group="Split")] = RATIOS
-    seed: Annotated[int, Option("Random seed of sampling and split.", metavar="N", group="Split")] = 0
+    GROUP: ClassVar[str] = "Split"
+    ratios: Annotated[tuple[int, ...], Option("Of train, val and test.", metavar="N N N")] = RATIOS
+    seed: Annotated[int, Option("Random seed of sampling and split.", metavar="N")] = 0
     max_patches: Annotated[
-        int | None,
-        Option("At most so many, in whole blocks that fill all three splits.", metavar="N", group="Split"),
+        int | None, Option("At most so many, in whole blocks that fill all three splits.", metavar="N")
     ] = None
-    guard_px: Annotated[
-        int, Option("Pixels between two splits at least; 0: they share none.", metavar="PIXELS", group="Split")
-    ] = 0
+    guard_px: Annotated[int, Option("Pixels between two splits at least; 0: they share none.", metavar="PIXELS")] = 0
     hold_out: Annotated[
-        tuple[str, ...],
-        Option("Regions that are test whole; train and val are the others.", metavar="NAME", group="Split"),
+        tuple[str, ...], Option("Regions that are test whole; train and val are the others.", metavar="NAME")
     ] = ()
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 FIRST_TRIAL = 20  # acceptances at a learned bound before the next higher one is tried, at the least
+# Under two minutes at 50 a second: more rarely, and a quota that was raised meanwhile would stay unused.
 LAST_TRIAL = 5000
 
 
@@ -14,8 +15,8 @@ class Ceiling:
     and more and more rarely; where the refusal may have had another reason, it is tried soon, in growing steps.
     """
 
-    def __init__(self, most: float, *, least: float = 1.0) -> None:
-        self.most, self.least = most, min(least, most)
+    def __init__(self, most: float) -> None:
+        self.most, self.least = most, min(1.0, most)
         self.level = most
         self.cuts = 0  # refusals that said something new; whoever asks remembers the number at that time
         self._drops = 0
@@ -41,6 +42,7 @@ class Ceiling:
             self._drops += sure and not self._trying
             self._until_trial = self._next_trial() if sure else self._early_trial()
             self._trying = False
+        # Each refused step goes further down than the last: a bound far too high is found in a few rounds.
         self.level = max(self.least, min(self.level, borne) - max(self._drops - 1, 0))
         self._quiet, self._step = 0, 1.0
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.scheme import UNKNOWN
 
 if TYPE_CHECKING:
     import ee
 
 FILL = -(2.0**100)  # no reflectance, power, decibel or elevation; exact in float32 and float64
+# NPY brings the server's types as they are, so each is asked for by name.
 CASTS = {"float32": "toFloat", "float64": "toDouble", "uint8": "toUint8", "int16": "toInt16", "uint16": "toUint16"}
 
 

@@ -15,27 +15,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.base.grid import Window, crop
-from gee_export.base.outage import NETWORK
-from gee_export.base.retry import Answer, Patience, Refused, classify, exhausted, remedy
-from gee_export.requests import quota, transport
-from gee_export.requests.channel import Channel, record, unmasked
-from gee_export.requests.meter import Meter, OverLimit
-from gee_export.requests.reply import decode
-from gee_export.requests.result_queue import ResultQueue
-from gee_export.requests.throttle import Slot, Throttle
-from gee_export.requests.transport import Connect, Line, payload
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import Window, crop
+from isamap.gee_export.base.outage import NETWORK
+from isamap.gee_export.base.retry import Patience, Reaction, Refused, classify, exhausted, remedy
+from isamap.gee_export.requests import quota, transport
+from isamap.gee_export.requests.channel import Channel, record, unmasked
+from isamap.gee_export.requests.meter import PUBLISHED_SECONDS, Meter, OverLimit
+from isamap.gee_export.requests.reply import decode
+from isamap.gee_export.requests.result_queue import ResultQueue
+from isamap.gee_export.requests.throttle import Slot, Throttle
+from isamap.gee_export.requests.transport import Connect, Line, payload
 
 if TYPE_CHECKING:
     import ee
 
-    from gee_export.earth_engine.session import Session
+    from isamap.gee_export.earth_engine.session import Session
 
 SPLIT_FLOOR_PX = 64  # a request this small that is still too much will never fit
 PAYLOAD_LIMIT_BYTES = 10 << 20  # https://developers.google.com/earth-engine/guides/usage
 DEAD_S = 3 * transport.DEADLINE_S  # a server that sends nothing for so long, on any connection, is down
+# Ours: fewer would end an export over a few bad cells, more would ask a closed door for minutes.
 HOPELESS = 5  # cells refused for good in a row: the others would fare no better
+# A serialised graph has up to 10 MB; the blocks of one image follow each other, so few are in use.
 EXPRESSIONS = 16  # serialised images that are kept
 
 
@@ -43,11 +45,11 @@ EXPRESSIONS = 16  # serialised images that are kept
 class Cell:
     """One request's worth of pixels: of an export, of one layer of one part (region x period).
 
-    number: among others; name: says in words what it is (region, period, layer, place); image: lazy, has every
+    index: among others; name: says in words what it is (region, period, layer, place); image: lazy, has every
     channel by name; None where there is none to ask for; months: of the composite, for what it costs.
     """
 
-    number: int
+    index: int
     name: str
     image: ee.Image | None
     geobox: GeoBox
@@ -120,11 +122,16 @@ class Client:
         workers: requests at a time, where the default shall not hold.
         """
         if session.is_local:  # it either answers soon or is gone
+            # One more than processors, so that one is encoded or on its way while all compute; no rate, as nobody
+            # meters it.
             throttle = Throttle(workers or (os.cpu_count() or 1) + 1, rate_per_s=math.inf)
             return cls(throttle, patience=Patience(attempts=3), log=log, meter=quota.counted(meter or Meter()))
         share = quota.current()
         throttle = Throttle(workers or share.at_once, rate_per_s=share.per_s)
-        return cls(throttle, log=log, meter=quota.counted(meter or Meter()))
+        meter = meter or Meter()
+        meter.seconds_per_effort = PUBLISHED_SECONDS[1]  # Google's answers name no seconds: a limit counts cautiously
+        meter.measured_s = share.measured_s if meter.measured_s is None else meter.measured_s
+        return cls(throttle, log=log, meter=quota.counted(meter))
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -162,6 +169,7 @@ class Client:
 
     async def _lane(self, queue: Iterator[Cell], line: Line, result_queue: ResultQueue[Fetched]) -> None:
         for cell in queue:
+            # Before the request and not after it: what was fetched would have to lie somewhere.
             await result_queue.room()
             if self._hopeless:
                 return
@@ -183,15 +191,18 @@ class Client:
             return await self._persist(line, cell, geobox)
         except TooMuch as error:
             side = max(geobox.shape)
+            # Half of it would be below the floor.
             if side < 2 * SPLIT_FLOOR_PX:
                 raise _fault(cell, geobox, error.__cause__ or error) from error
             self.tally.cut += 1
+            # Learned for all cells of these channels: each would else be refused once at full size, minutes each.
             self.side_px[cell.channels] = min(self.side_px.get(cell.channels, side), math.ceil(side / 2))
             self._log(f"{cell.name}: {side} px are too much, {self.side_px[cell.channels]} from now on")
             return await self._read_quarters(line, cell, geobox)
 
     async def _read_quarters(self, line: Line, cell: Cell, geobox: GeoBox) -> np.ndarray:
         height, width = geobox.shape
+        # The longer side halves, so that a long strip is cut across.
         half = math.ceil(max(height, width) / 2)
         places = [
             Window(row, col, min(half, height - row), min(half, width - col))
@@ -216,14 +227,16 @@ class Client:
                 answer, last = classify(error), error
             self._check_alive(last)
             deadlines += type(last) is TimeoutError
-            if answer is Answer.SMALLER or (deadlines > 1 and max(shape) >= 2 * SPLIT_FLOOR_PX):
+            # One deadline may be a busy server's; two say that the request is too large.
+            if answer is Reaction.SMALLER or (deadlines > 1 and max(shape) >= 2 * SPLIT_FLOOR_PX):
                 raise TooMuch(str(last)) from last
-            if answer is Answer.NEVER:
+            if answer is Reaction.NEVER:
                 self._hopeless = self._hopeless or getattr(last, "status", 0) in (401, 403)
                 raise _fault(cell, geobox, last) from last
-            if answer is Answer.AGAIN:
+            if answer is Reaction.AGAIN:
                 failures += 1
                 await self._pause(cell, last, failures)
+            # A 429 is not counted against the patience of the cell: it says nothing about its pixels.
             elif self._hopeless or self._barren >= self.patience.attempts:
                 self._give_up(last)
 
@@ -235,15 +248,18 @@ class Client:
             except Refused as refused:
                 self._heard_s = time.monotonic()
                 self.meter.cancel(effort, refused.cpu_seconds)
-                if classify(refused) is Answer.SLOWER:
+                if classify(refused) is Reaction.SLOWER:
                     self._slow_down(refused, slot)
                 raise
+            # A cancelled request, too, must not stay in the meter as under way.
             except BaseException:
                 self.meter.cancel(effort)
                 raise
         self._heard_s = time.monotonic()
         self.meter.end(effort, reply.cpu_seconds)
+        self.meter.received(math.prod(geobox.shape.yx) * sum(channel.bytes for channel in cell.channels))
         pixels = decode(reply.body, geobox.shape.yx, record(cell.channels))
+        # After decoding: a damaged reply is no evidence that the server bore the load.
         self.throttle.accepted(slot)
         self._barren = 0
         return pixels
@@ -303,6 +319,7 @@ class Client:
             self._texts[key] = (cell.image, making)  # the image too, so that its id stays its own
             while len(self._texts) > EXPRESSIONS:
                 self._texts.popitem(last=False)
+        # Shielded: a cancelled lane must not cancel the text that others wait for.
         return await asyncio.shield(self._texts[key][1])
 
     def _failure(self, request_count: int) -> Fault:
@@ -318,6 +335,7 @@ def _serialised(cell: Cell) -> bytes:
     from ee import serializer
 
     text = json.dumps(serializer.encode(unmasked(cell.image, cell.channels)), separators=(",", ":")).encode()
+    # Before it is sent: the server refuses it with 400, after ten megabytes on the line.
     if len(text) > PAYLOAD_LIMIT_BYTES:
         raise ValueError(
             f"the graph of {cell.name} has {len(text):,} bytes, Earth Engine takes {PAYLOAD_LIMIT_BYTES:,}: "

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Raster, Window
-from gee_export.requests.channel import FILL as FILL
-from gee_export.requests.channel import Channel, channels
-from gee_export.requests.channel import unmasked as unmasked
-from gee_export.requests.client import Cell, Client
+from isamap.gee_export.base.grid import Raster, Window
+from isamap.gee_export.requests.channel import FILL as FILL
+from isamap.gee_export.requests.channel import Channel, channels
+from isamap.gee_export.requests.channel import unmasked as unmasked
+from isamap.gee_export.requests.client import Cell, Client
 
 if TYPE_CHECKING:
     import ee
 
 REQUEST_LIMIT_BYTES = 48 << 20  # https://developers.google.com/earth-engine/guides/usage
+# The limit of computePixels (guides/usage), checked before anything is sent.
 SIDE_LIMIT_PX = 32_768
 
 
@@ -57,6 +58,7 @@ def raster(pixels: np.ndarray, geobox: GeoBox, bands: Sequence[Channel]) -> Rast
     """A structured array of `read` as values (bands, rows, columns) with what is valid: neither fill nor NaN."""
     values = np.stack([pixels[band.name] for band in bands])
     fills = np.array([band.fill for band in bands], values.dtype)[:, None, None]
+    # Both: integers have no NaN, and a division in the graph gives one where no fill was set.
     valid = (values != fills) & np.isfinite(values)
     return Raster(geobox, tuple(band.name for band in bands), np.where(valid, values, 0), valid)
 
@@ -68,25 +70,33 @@ def fetch(image: ee.Image, geobox: GeoBox, bands: Sequence[str], *, client: Clie
 
 
 def stream(
-    image: ee.Image, geoboxes: Sequence[GeoBox], bands: Sequence[str], *, client: Client | None = None
+    image: ee.Image,
+    geoboxes: Sequence[GeoBox],
+    bands: Sequence[str],
+    *,
+    client: Client | None = None,
+    months: float = 1.0,
 ) -> Generator[tuple[int, Raster], None, None]:
     """Number and raster of each grid as they arrive, as many requests at a time as the client allows.
 
-    ValueError for requests beyond the limits, Fault with the server's words for what it will not compute.
+    months: of the composite, for what it costs. ValueError for requests beyond the limits, Fault with the server's
+    words for what it will not compute.
     """
     channel_list = channels(bands)
     cells = [
-        Cell(grid_index, f"grid {grid_index}", image, geobox, channel_list)
+        Cell(grid_index, f"grid {grid_index}", image, geobox, channel_list, months)
         for grid_index, geobox in enumerate(geoboxes)
     ]
     for cell in cells:
         check_request(cell.geobox, channel_list)
+    # Closed by hand: a reader that stops early must not leave requests running.
     with closing((client or Client())(cells)) as answers:
         for cell, pixels in answers:
-            yield cell.number, raster(pixels, cell.geobox, channel_list)
+            yield cell.index, raster(pixels, cell.geobox, channel_list)
 
 
 def _parts(length: int, most: int) -> list[tuple[int, int]]:
     """Start and length of the fewest nearly equal parts of at most `most`."""
+    # Nearly equal parts: a thin rest would cost a whole request for a strip of pixels.
     size = math.ceil(length / math.ceil(length / most))
     return [(start, min(size, length - start)) for start in range(0, length, size)]

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.lib import format as npy
 
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault
 
 MAGIC_BYTES = 8  # six of the name, two of the version
 
@@ -22,6 +22,7 @@ def decode(body: bytearray, shape: tuple[int, int], pixel: np.dtype) -> np.ndarr
     """
     found_shape, found_pixel, start = _header_of(body)
     expected = start + found_pixel.itemsize * int(np.prod(found_shape))
+    # Length first: a body cut short may be asked again, anything else is wrong for good.
     if len(body) != expected:
         raise ConnectionError(f"the reply has {len(body):,} bytes where its header tells of {expected:,}")
     if found_shape != shape:

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 
+# Five of the largest replies: a disk that pauses must not stop the line, nor fill the memory.
 WAITING_BYTES = 256 << 20  # results that nobody has taken yet; beyond it nothing new is begun
 
 
@@ -19,6 +20,7 @@ class ResultQueue(Generic[Item]):
 
     def __init__(self, *, most_bytes: int = WAITING_BYTES) -> None:
         self._most = most_bytes
+        # Without a bound of its own: `room` counts bytes, as results differ a hundredfold in size.
         self._ready: queue.SimpleQueue[tuple[Item, int] | BaseException | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._bytes = 0
@@ -41,6 +43,7 @@ class ResultQueue(Generic[Item]):
                     raise entry
                 item, size = entry
                 self._take(size)
+                # Dropped before the next wait: else two results stay in memory while one is looked at.
                 del entry
                 yield item
                 del item
@@ -65,6 +68,7 @@ class ResultQueue(Generic[Item]):
             was_full = self._bytes >= self._most
             self._bytes -= size_bytes
             if was_full and self._bytes < self._most:
+                # asyncio's objects may only be touched from their own thread.
                 self._soon(self._room.set)
 
     def _run(self, work: Callable[[], Awaitable[None]]) -> None:

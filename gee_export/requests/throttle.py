@@ -9,16 +9,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gee_export.requests.ceiling import Ceiling
-from gee_export.requests.token_bucket import EventRate, TokenBucket
+from isamap.gee_export.requests.ceiling import Ceiling
+from isamap.gee_export.requests.quota import DEFAULT_RATE_PER_S, DEFAULT_WORKERS
+from isamap.gee_export.requests.token_bucket import EventRate, TokenBucket
 
-# Half of a project's quotas of 40 requests at once and 100 a second (docs/reference/earth-engine.md, "Quotas").
-DEFAULT_WORKERS = 20
-DEFAULT_RATE_PER_S = 50.0
 FILLED = 0.75  # refused with this share of the allowed requests under way, it is clearly about their number
 BORNE_BEFORE = 0.8  # refused with less than this share of what was borne before, it is clearly not
 HISTORY_S = 1.0  # the rate borne is not known sooner
+# Taken before the flow is measured: a guess, so it gives little away.
 BACK_OFF = 0.85
+# A pace equal to the measured flow could never learn that more is borne.
 GAIN = 1.25
 PROMPT_S = (0.1, 2.0)  # refusals come at once: what is not refused for so long is computed
 
@@ -82,6 +82,7 @@ class Throttle:
         try:
             yield await turn
         finally:
+            # A lane that was cancelled while it waited has no place to give back.
             if turn.done() and not turn.cancelled():
                 self._sent -= 1
             self._wake()
@@ -103,6 +104,7 @@ class Throttle:
         """The server wants fewer or slower requests; call it inside the slot. True where it accepted none at all."""
         slot.borne = True  # so that its silence is not heard later
         taken_s = self._clock() - slot.sent_s
+        # Twice the slowest refusal seen, so that one on a busy line is not taken for an acceptance.
         self._prompt_s = min(max(PROMPT_S[0], self._prompt_s or 0.0, 2 * taken_s), PROMPT_S[1])
         others = self._sent - 1
         measured = self._flow.seconds >= HISTORY_S
@@ -110,6 +112,7 @@ class Throttle:
             self.rate.refused(self._flow.per_s if measured else BACK_OFF * self.rate.level, slot.rate_cuts)
         else:
             self.width.refused(others, slot.width_cuts, sure=measured and others >= FILLED * (self.limit - 1))
+            # What was borne before the server tightened is no evidence any more.
             self._most_borne = min(self._most_borne, self.limit)
         self._set_pace()
         return others == 0

@@ -6,7 +6,9 @@ import math
 import time
 from collections.abc import Callable
 
+# Ours: bridges a late wake of the event loop, and is too short to be a burst of its own.
 BURST_S = 0.1  # so much of a second's tokens may be used at once
+# Quotas count by the second; a longer memory would hide a burst in the mean.
 MEMORY_S = 1.0
 
 
@@ -22,6 +24,7 @@ class TokenBucket:
     def wait_s(self) -> float:
         """Seconds until there is a token, 0 where there is one."""
         now = self._clock()
+        # Sleeps end late by some milliseconds: without credit each would lower the rate for good.
         early_s = max(BURST_S - 1 / self.rate_per_s, 0.0)
         return max(0.0, self._due_s - early_s - now, self._held_s - now)
 
@@ -61,4 +64,5 @@ class EventRate:
         if self.seconds <= 0:
             return 0.0
         faded = self._sum * math.exp((self._last_s - self._clock()) / MEMORY_S)
+        # A young flow has not filled the memory yet, so it is divided by the part that it has.
         return faded / (MEMORY_S * -math.expm1(-self.seconds / MEMORY_S))

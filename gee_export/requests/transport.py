@@ -16,17 +16,22 @@ from urllib.request import getproxies, proxy_bypass
 
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.errors import Fault
-from gee_export.base.outage import outage
-from gee_export.base.retry import CONNECT_S, DEADLINE_S, Refused
-from gee_export.base.vigil import Vigil
+from isamap.gee_export.base import exchanges
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.login import AGAIN
+from isamap.gee_export.base.outage import outage
+from isamap.gee_export.base.retry import CONNECT_S, DEADLINE_S, Refused
+from isamap.gee_export.base.vigil import watched
+from isamap.gee_export.earth_engine.session import current
 
 if TYPE_CHECKING:
     import aiohttp
     from google.auth.credentials import Credentials
 
 IDLE_S = 60.0  # the server sends once all is computed, so a body that stops for so long will not go on
+# A handshake of TLS costs more than a small request: connections outlive the pauses between rounds.
 KEEP_ALIVE_S = 60.0
+# aiohttp's own 64 KiB would wake the loop hundreds of times for a reply of 48 MB.
 READ_BYTES = 1 << 20
 QUOTA_HEADER = "x-earth-engine-quota-status"
 CPU_HEADER = "x-local-engine-cpu-seconds"  # the local engine's own, as local_ee.usage has it
@@ -40,7 +45,7 @@ RESTRICTED = (
 class Content:
     """The body of a reply, and the processor seconds that it took, where the server names them.
 
-    Only the local engine does, in a header of its own (local_ee/usage.py); no reply of Google's is known to.
+    Only the local engine does, in a header of its own; no reply of Google's is known to.
     """
 
     body: bytearray
@@ -61,7 +66,7 @@ Connect = Callable[[Callable[[str], None]], AbstractAsyncContextManager[Line]]
 
 
 @dataclass(frozen=True)
-class Address:
+class PixelAddress:
     """The URL and headers with which the `ee` client of this process would request pixels."""
 
     url: str
@@ -71,7 +76,7 @@ class Address:
     workload_tag: str = ""
 
     @classmethod
-    def current(cls) -> Address:
+    def current(cls) -> PixelAddress:
         """Made by the client itself and not sent, so project, version, key and headers are as it makes them.
 
         EEException where the client is not initialised.
@@ -86,7 +91,7 @@ class Address:
         # The client's HTTP object holds the credentials it refreshes, its quota project taken off.
         credentials = getattr(getattr(state.cloud_api_resource_raw, "_http", None), "credentials", None)
         tag = str(ee.data.getWorkloadTag() or "")
-        return cls(call.uri, headers, credentials, state.deadline_ms / 1000 or DEADLINE_S, tag)
+        return cls(_for_pixels(call.uri), headers, credentials, state.deadline_ms / 1000 or DEADLINE_S, tag)
 
     @property
     def server(self) -> str:
@@ -97,6 +102,14 @@ class Address:
     def is_here(self) -> bool:
         """True for a server on this machine, with which compression only costs time."""
         return urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def _for_pixels(uri: str) -> str:
+    """The client's address of a request, at the server that the session asks for pixels."""
+    session = current()
+    if session is None or not session.pixel_url or not uri.startswith(f"{session.url}/"):
+        return uri
+    return session.pixel_url + uri.removeprefix(session.url)
 
 
 def payload(expression: bytes, geobox: GeoBox, workload_tag: str = "") -> bytes:
@@ -124,31 +137,29 @@ def grid_json(geobox: GeoBox) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def connect(log: Callable[[str], None], *, address: Address | None = None) -> AsyncIterator[HttpLine]:
+async def connect(log: Callable[[str], None], *, address: PixelAddress | None = None) -> AsyncIterator[HttpLine]:
     """A line to the address, by default the server that `ee` is connected to."""
     import aiohttp  # here, so that `isamap export --help` does not load it
 
-    address = address or Address.current()
+    address = address or PixelAddress.current()
     timeout = aiohttp.ClientTimeout(total=address.deadline_s, sock_connect=CONNECT_S)
+    # No limit of aiohttp's own (100): the throttle alone decides how many are under way.
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S, ssl=_trust(address.url))
     async with aiohttp.ClientSession(
         connector=connector, timeout=timeout, auto_decompress=False, read_bufsize=READ_BYTES
     ) as session:
         line = HttpLine(address, session, log)
-        watch = asyncio.ensure_future(line.vigil.watch())
-        try:
+        with line.vigil:
             yield line
-        finally:
-            watch.cancel()
 
 
 class HttpLine:
     """Requests over the connections of one session; tokens are refreshed beside the event loop."""
 
-    def __init__(self, address: Address, session: aiohttp.ClientSession, log: Callable[[str], None]) -> None:
+    def __init__(self, address: PixelAddress, session: aiohttp.ClientSession, log: Callable[[str], None]) -> None:
         self._address, self._session, self._log = address, session, log
         self.workload_tag = address.workload_tag
-        self.vigil = Vigil(address.server, address.deadline_s)
+        self.vigil = watched(address.server, address.deadline_s, always=False)
         self._proxy = _proxy(address.url)
         self._headers = {
             **{k: v for k, v in address.headers.items() if k.lower() not in ("accept-encoding", "content-type")},
@@ -165,6 +176,7 @@ class HttpLine:
         try:
             return await self._post(body)
         except Refused as refused:
+            # Only a withdrawn token is worth another try; any other refusal is the caller's to judge.
             if refused.status != 401 or credentials is None or stale is None:
                 raise
         await self._refresh(credentials, stale)  # a token may be withdrawn before its time; once, as the client does
@@ -190,6 +202,8 @@ class HttpLine:
             self._told = True
             self._log(RESTRICTED)
         seconds = _seconds(reply.headers.get(CPU_HEADER, ""))
+        media_type = reply.headers.get("Content-Type", "")
+        exchanges.told("POST", self._address.url, body, reply.status, media_type, bytes(content))
         if reply.status != 200:
             refused = Refused.of(reply.status, bytes(content), reply.headers.get("Retry-After", ""))
             refused.cpu_seconds = seconds
@@ -229,14 +243,16 @@ class HttpLine:
         from google.auth.transport.requests import Request
 
         async with self._refreshing:
+            # Another request refreshed it while this one waited for the lock.
             if credentials.valid and credentials.token != stale:
                 return
             try:
+                # google-auth blocks: on the loop's thread it would stop all other replies.
                 await asyncio.to_thread(credentials.refresh, Request())
             except google.auth.exceptions.TransportError as error:
                 raise ConnectionError(f"no new token: {error}") from error
             except google.auth.exceptions.GoogleAuthError as error:
-                raise Fault(f"Google rejects the credentials: {error}; run `earthengine authenticate`") from error
+                raise Fault(f"Google rejects the credentials: {error}; {AGAIN}") from error
             credentials.apply(self._headers)
 
 
@@ -253,6 +269,7 @@ async def _inflated(content: bytearray) -> bytearray:
     """The content of a gzip body; ConnectionError where it is cut short or damaged."""
     try:
         engine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        # Tens of MB take long enough to inflate that other replies would wait.
         inflated = bytearray(await asyncio.to_thread(engine.decompress, bytes(content)))
     except zlib.error as error:
         raise ConnectionError(f"damaged reply: {error}") from error
@@ -267,6 +284,7 @@ def _trust(url: str) -> ssl.SSLContext | bool:
         return True
     import requests.certs
 
+    # In requests' own order, so that what works for `ee` behind a company's proxy works for pixels.
     named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
     return ssl.create_default_context(cafile=named or requests.certs.where())
 

@@ -9,9 +9,9 @@ import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.regions import BoundsWSEN
-from gee_export.sentinel import scenes, terrain
-from gee_export.sentinel.speckle import BRIGHT, SPECKLE, brightness
+from isamap.gee_export.base.regions import BoundsWSEN
+from isamap.gee_export.sentinel import scenes, terrain
+from isamap.gee_export.sentinel.speckle import BRIGHT, SPECKLE, brightness
 
 if TYPE_CHECKING:
     import ee
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SAMPLE_STEP_M = 10
 SAMPLE_SIDE_DEG = 0.01  # about 1 km
 SAMPLES_A_SIDE = 4
+SCENES_AT_ONCE = 20  # of one question: an aggregation a scene, and Google refuses "too many concurrent aggregations"
 _NO_TARGET = 1e6  # power that nothing has: a scene of which no sample was seen keeps no target
 Facts = dict[str, dict[str, float]]
 
@@ -26,7 +27,8 @@ Facts = dict[str, dict[str, float]]
 def facts(images: ee.ImageCollection, bands: tuple[str, ...], bounds_wsen: BoundsWSEN, radar: Any) -> Facts:
     """The azimuth to the sensor (terrain.TOWARD) and each band's 98th percentile, where needed, by scene index.
 
-    Percentiles are those of the box at 10 m: of all of it, or of 16 squares of 1 km spread over it.
+    Percentiles are those of the box at 10 m: of all of it, or of 16 squares of 1 km spread over it. They are asked for
+    SCENES_AT_ONCE scenes at a time (guides/debugging, "Too many concurrent aggregations").
     """
     import ee
 
@@ -43,11 +45,13 @@ def facts(images: ee.ImageCollection, bands: tuple[str, ...], bounds_wsen: Bound
             properties = properties.combine(brightness(image.select(list(bands)), places, SAMPLE_STEP_M))
         return ee.Feature(None, properties)
 
-    document = scenes.ask(ee.FeatureCollection(images.map(asked)))
     facts_of: Facts = {}
-    for feature in document["features"]:
-        answer = feature["properties"]
-        facts_of[answer["index"]] = _told_of(answer, bands if bright else (), slopes)
+    indices = scenes.ask(images.aggregate_array("system:index"))
+    for first in range(0, len(indices), SCENES_AT_ONCE):
+        some = images.filter(ee.Filter.inList("system:index", indices[first : first + SCENES_AT_ONCE]))
+        for feature in scenes.ask(ee.FeatureCollection(some.map(asked)))["features"]:
+            answer = feature["properties"]
+            facts_of[answer["index"]] = _told_of(answer, bands if bright else (), slopes)
     return facts_of
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gee_export.base.regions import Period
+from isamap.gee_export.base.regions import Period
 
 if TYPE_CHECKING:
     import ee
@@ -18,6 +18,7 @@ NEARNESS = 1e-3  # how much the middle of the period may count against its ends,
 def best(images: ee.ImageCollection, bands: Sequence[str]) -> tuple[ee.Image, ee.Image]:
     """The bands of the image whose `clearness` is highest, and how many valid pixels the first band had."""
     image = images.qualityMosaic(SCORE).select(list(bands))
+    # unmask(0, False) keeps the footprint free: 0 dates are a fact outside of scenes too.
     count = images.select([bands[0]]).count().unmask(0, False)
     return image, count
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gee_export.base.regions import Period
+from isamap.gee_export.base.regions import Period
 
 if TYPE_CHECKING:
     import ee
@@ -25,6 +25,7 @@ def without_border(collection: ee.ImageCollection, period: Period, *, has_angle:
     if period.start_ms < _CLEANED_MS:
         early = collection.filterDate(period.start_ms, min(_CLEANED_MS, period.end_ms)).map(_without_edge)
         later = period.end_ms > _CLEANED_MS
+        # Only old scenes pay for the window: later ones were cleaned before they came.
         collection = early.merge(collection.filterDate(_CLEANED_MS, period.end_ms)) if later else early
     return collection.map(_steep_enough) if has_angle else collection
 

@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gee_export.base.band_globs import expanded
-from gee_export.base.regions import Period, Region
-from gee_export.datasets.manifest import Band
-from gee_export.datasets.packing import EMBEDDING, EMBEDDING_SCALE
-from gee_export.sentinel import scenes
-from gee_export.sentinel.scenes import Sensed
+from isamap.gee_export.base.band_globs import expanded
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.datasets.manifest import Band
+from isamap.gee_export.datasets.packing import EMBEDDING, EMBEDDING_SCALE
+from isamap.gee_export.sentinel import provenance, scenes
+from isamap.gee_export.sentinel.scenes import Sensed
 
 if TYPE_CHECKING:
     import ee
 
 COLLECTION = "GOOGLE/SATELLITE_EMBEDDING/V1/ANNUAL"
-BANDS = tuple(f"A{number:02}" for number in range(64))
+BANDS = tuple(f"A{axis:02}" for axis in range(64))
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,12 @@ class Embeddings:
     embedding_bands: tuple[str, ...] = ("A*",)
 
     def __post_init__(self) -> None:
-        wanted = expanded(self.embedding_bands, BANDS)
-        if unknown := [name for name in wanted if name not in BANDS]:
+        band_names = expanded(self.embedding_bands, BANDS)
+        if unknown := [name for name in band_names if name not in BANDS]:
             raise ValueError(f"embedding band {unknown[0]!r}: expected some of A00 to A63, or a pattern such as A0*")
-        if not wanted:
+        if not band_names:
             raise ValueError("embedding_bands is empty: give some of A00 to A63, or leave embeddings out of --sensors")
-        object.__setattr__(self, "embedding_bands", wanted)
+        object.__setattr__(self, "embedding_bands", band_names)
 
     @property
     def bands(self) -> tuple[Band, ...]:
@@ -62,17 +62,19 @@ def sensed(region: Region, period: Period, embeddings: Embeddings) -> Sensed:
         image.multiply(1 / EMBEDDING_SCALE),
         image.select([0]).mask().unmask(0).rename("embeddings_count"),
         used,
-        {"collection": embeddings.embedding, "year": year, "scenes": len(used)},
+        {"collection": embeddings.embedding, "year": year, "scenes": len(used)} | provenance.of_archives(used),
     )
 
 
 def _mosaic(images: ee.ImageCollection, used: Sequence[scenes.Scene], epsg: int, bands: Sequence[str]) -> ee.Image:
     import ee
 
+    # As the catalog writes zones: 49N, 33S.
     zone = f"{epsg % 100:02}{'N' if epsg < 32700 else 'S'}"
-    chosen = images.select(list(bands))
+    selected = images.select(list(bands))
     if all(scene.get("UTM_ZONE") == zone for scene in used):
-        return chosen.mosaic()
+        return selected.mosaic()
     own = ee.Filter.eq("UTM_ZONE", zone)
-    others = chosen.filter(own.Not()).map(lambda image: ee.Image(image).resample("bilinear"))
-    return ee.ImageCollection(others.merge(chosen.filter(own))).mosaic()
+    # Own zone last in the merge, as a mosaic shows the last image: its pixels need no interpolation.
+    others = selected.filter(own.Not()).map(lambda image: ee.Image(image).resample("bilinear"))
+    return ee.ImageCollection(others.merge(selected.filter(own))).mosaic()

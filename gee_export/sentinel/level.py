@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gee_export.base.errors import Fault
-from gee_export.base.periods import SENTINEL2_L2A_GLOBAL, Period
-from gee_export.base.regions import BoundsWSEN
-from gee_export.sentinel import scenes
-from gee_export.sentinel.scenes import Scene
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.periods import SENTINEL2_L2A_GLOBAL, Period
+from isamap.gee_export.base.regions import BoundsWSEN
+from isamap.gee_export.sentinel import scenes
+from isamap.gee_export.sentinel.scenes import Scene
 
 L2A, L1C = "L2A", "L1C"
 COLLECTIONS = {L2A: "COPERNICUS/S2_SR_HARMONIZED", L1C: "COPERNICUS/S2_HARMONIZED"}

@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gee_export.base.regions import Period
-from gee_export.sentinel.scenes import Scene
+from isamap.gee_export.base.regions import Period
+from isamap.gee_export.sentinel.scenes import Scene
 
 if TYPE_CHECKING:
     import ee
 
+# A stack reaches back MOST_DATES x REVISIT_DAYS, two years: further back, the ground is another one.
 MOST_DATES = 30
 REVISIT_DAYS = 24  # twice the repeat of one satellite, because some passes are not acquired
 _SAME_PASS_MS = 6 * 3_600_000  # slices of one pass are seconds apart, passes of one relative orbit days
@@ -63,6 +64,7 @@ def passes(scenes: Sequence[Scene]) -> tuple[Pass, ...]:
         if scene.get(ORBIT) is None or scene.get(TIME) is None:
             raise ValueError(f"scene {scene.index}: no {ORBIT} or no {TIME}, so it has no place in a stack of dates")
     pass_list: list[Pass] = []
+    # Sorted by orbit first: slices of one pass then follow each other, whatever other orbits fly in between.
     for orbit, time_ms in sorted({(int(scene.get(ORBIT)), int(scene.get(TIME))) for scene in scenes}):
         last = pass_list[-1] if pass_list else None
         if last and last.orbit == orbit and time_ms - last.times_ms[1] <= _SAME_PASS_MS:
@@ -99,6 +101,7 @@ def filtered(
         power = image.select(list(bands))
         import ee
 
+        # Orbit and time go along, for the stacks choose their ratios by them.
         return ee.Image(power.divide(despeckle(power)).copyProperties(image, [ORBIT, TIME]))
 
     return _merged(list(_each(images.map(smooth), images.map(ratio), bands, stack_list)))
@@ -108,6 +111,7 @@ def _each(
     smooth: ee.ImageCollection, ratio: ee.ImageCollection, bands: Sequence[str], stack_list: Sequence[Stack]
 ) -> Iterator[ee.ImageCollection]:
     for stack in stack_list:
+        # The mean skips masked pixels, so each pixel counts the dates that it has.
         gain = _of(ratio, stack.of.orbit, stack.times_ms).mean()
         own = _of(smooth, stack.of.orbit, stack.of.times_ms)
         yield own.map(lambda image, gain=gain: image.addBands(image.select(list(bands)).multiply(gain), None, True))
@@ -124,4 +128,5 @@ def _merged(parts: Sequence[ee.ImageCollection]) -> ee.ImageCollection:
 def _of(images: ee.ImageCollection, orbit: int, times_ms: tuple[int, int]) -> ee.ImageCollection:
     import ee
 
+    # filterDate leaves its end out, so one millisecond more takes the last slice in.
     return images.filter(ee.Filter.eq(ORBIT, orbit)).filterDate(times_ms[0], times_ms[1] + 1)

@@ -6,14 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.regions import BoundsWSEN, Period
-from gee_export.coregistration.displacement import ANY_ORBIT, Displacement, displaced
-from gee_export.datasets.manifest import DECIBEL_SCALE, Band
-from gee_export.sentinel import backscatter_facts, border, multitemporal, scenes, speckle, terrain
-from gee_export.sentinel.multitemporal import Stack
-from gee_export.sentinel.scenes import Scene, Sensed
-from gee_export.sentinel.speckle import SPECKLE
-from gee_export.sentinel.terrain import GLO30
+from isamap.gee_export.base.regions import BoundsWSEN, Period
+from isamap.gee_export.coregistration.displacement import ANY_ORBIT, Displacement, displaced
+from isamap.gee_export.datasets.manifest import DECIBEL_SCALE, Band
+from isamap.gee_export.sentinel import (
+    backscatter_facts,
+    border,
+    multitemporal,
+    provenance,
+    scenes,
+    speckle,
+    terrain,
+    time_series,
+)
+from isamap.gee_export.sentinel.multitemporal import Stack
+from isamap.gee_export.sentinel.scenes import Scene, Sensed
+from isamap.gee_export.sentinel.speckle import SPECKLE
+from isamap.gee_export.sentinel.statistics import MONTHLY, Group, Statistics, joined
+from isamap.gee_export.sentinel.statistics import PASSES as PASSES_OF
+from isamap.gee_export.sentinel.terrain import GLO30
 
 if TYPE_CHECKING:
     import ee
@@ -21,7 +32,13 @@ if TYPE_CHECKING:
 COLLECTION = "COPERNICUS/S1_GRD_FLOAT"
 POLARISATIONS = ("VV", "VH")
 PASSES = ("ASCENDING", "DESCENDING")
+RESOLUTION, STEP_M = "resolution_meters", 10  # a scene of IW has 10 m, or rarely 40 (catalog page COPERNICUS_S1_GRD)
 LAST_ORBIT = 175  # relative orbits are numbered from 1
+OF_ARCHIVES = f"{provenance.PREFIX}backscatter"  # what scenes of the public archives hold
+PASS = "orbitProperties_pass"
+KEPT = [PASS, multitemporal.ORBIT, multitemporal.TIME]  # of scenes, by what is done to them
+# A whole number: decibels times 0.01's reciprocal would carry its rounding into every pixel.
+_STORED = round(1 / DECIBEL_SCALE)
 _THETA = "theta"  # the incidence angle as flattening reads it: interpolated between the band's 20-km pixels
 
 
@@ -34,12 +51,15 @@ class Radar:
     terrain_buffer_m: masked around layover and shadow; dem: heights (terrain.DEMS, or an image of the user's).
     orbit_pass: ASCENDING, DESCENDING or None for both; orbits: relative orbits, () for all. displacement: how far each
     orbit lies from Sentinel-2 (or its JSON), or None to leave scenes where they are. sentinel1: the collection, in
-    linear power.
+    linear power. composite_version: scenes.COMPOSITE_VERSION.
     """
 
+    # Nearly a boxcar's looks (37 of 42) with less than half of its blur (docs/sentinel1.md, measured 2026-11-21).
     speckle: str = "lee"
     kernel_px: int = 7
     dates: int = 0
+    # Off: flattening brightens level ground by 0.6 to 1.5 dB, so that networks of sigma nought refuse it
+    # (docs/sentinel1.md).
     terrain: str = "none"
     terrain_buffer_m: float = 0
     dem: str = GLO30
@@ -47,8 +67,10 @@ class Radar:
     orbits: tuple[int, ...] = ()
     displacement: Displacement | None = None
     sentinel1: str = COLLECTION
+    composite_version: int = scenes.COMPOSITE_VERSION
 
     def __post_init__(self) -> None:
+        scenes.check_version(self.composite_version)
         speckle.check(self.speckle, self.kernel_px)
         multitemporal.check(self.dates)
         terrain.check(self.terrain, self.terrain_buffer_m)
@@ -81,25 +103,67 @@ class Radar:
         return tuple(Band(name, "dB", DECIBEL_SCALE) for name in POLARISATIONS)
 
 
-def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Sensed:
-    """The composite of the box and period as `radar` says, decibels; info also holds why scenes were dropped."""
+def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar, statistics: Statistics = MONTHLY) -> Sensed:
+    """The composite of the box and period as `radar` says, decibels, or a year's statistics; info also holds why
+    scenes were dropped.
+    """
+    # Listed before anything is composed, so that what is missing is a sentence and no server's refusal.
     scene_listing = listing(bounds_wsen, period, radar)
     reach, stacks = stacked(bounds_wsen, period, scene_listing, radar)
     if scene_listing.used and radar.terrain != "none" and not scene_listing.has_angle:
         raise ValueError(f"terrain {radar.terrain}: scenes of {radar.sentinel1} have no angle band, which it needs")
     images = usable(bounds_wsen, reach, radar)
     facts = backscatter_facts.facts(images, POLARISATIONS, bounds_wsen, radar) if scene_listing.used else {}
+    # In this order: border noise would enter the filter's windows, and slopes would change the speckle's statistics.
     clean = border.without_border(_prepared(images, facts, radar), reach, has_angle=scene_listing.has_angle)
     power = registered(flattened(despeckled(clean, radar, stacks), bounds_wsen, radar), scene_listing, radar)
-    mean, count = scenes.reduced(power, POLARISATIONS, "mean")
-    image = decibels(mean)
-    packed = image.multiply(round(1 / DECIBEL_SCALE))
+    if statistics.of_year:
+        bands = statistics.radar_bands(POLARISATIONS)
+        packed, count = of_year(power, period, statistics)
+        packed = packed.select([band.name for band in bands])
+        image = packed.multiply([band.scale for band in bands])
+    else:
+        bands = radar.bands
+        # Of power, and decibels last: the mean of decibels is not the decibel of the mean.
+        mean, count = scenes.reduced(power, POLARISATIONS, "mean")
+        image = decibels(mean)
+        packed = image.multiply(_STORED)
     scene_info = info(scene_listing, reach, radar, stacks) | ({"measured": facts} if facts else {})
-    return Sensed(radar.bands, image, packed, count.rename("s1_count"), scene_listing.used, scene_info)
+    return Sensed(bands, image, packed, count.rename("s1_count"), scene_listing.used, scene_info)
+
+
+def of_year(power: ee.ImageCollection, period: Period, statistics: Statistics) -> tuple[ee.Image, ee.Image]:
+    """The statistics of the dates' decibels in stored numbers, and the number of dates.
+
+    The mean is of power, as a month's is: the mean of decibels is not the decibel of the mean.
+    """
+    import ee
+
+    dates = power.map(_positive)
+
+    def make(group: Group) -> tuple[ee.Image, ee.Image]:
+        pass_, season = group
+        own = dates if pass_ is None else dates.filter(ee.Filter.eq(PASS, PASSES_OF[pass_]))
+        own = time_series.in_season(own, season)
+        series = own.map(lambda image: ee.Image(decibels(image).multiply(_STORED).copyProperties(image, KEPT)))
+        image, count = time_series.summarised(series, POLARISATIONS, group, period, statistics)
+        if "mean" in statistics.statistics:
+            names = [joined(name, *group, "mean") for name in POLARISATIONS]
+            mean = decibels(own.mean()).multiply(_STORED).updateMask(time_series.enough(count, statistics))
+            image = image.addBands(mean.select(list(POLARISATIONS), names).toFloat(), None, True)
+        return image, count
+
+    return time_series.by_group(statistics, "s1", statistics.radar_groups, make)
+
+
+def _positive(image: ee.Image) -> ee.Image:
+    """A scene where both polarisations have a logarithm."""
+    power = image.select(list(POLARISATIONS))
+    return time_series.whole(power.updateMask(power.gt(0))).copyProperties(image, KEPT)
 
 
 @dataclass(frozen=True)
-class Listing:
+class Sentinel1Listing:
     """The period's scenes: those used and, by reason, how many are not."""
 
     used: tuple[Scene, ...]
@@ -110,12 +174,12 @@ class Listing:
         return bool(self.used) and all("angle" in scene.bands for scene in self.used)
 
 
-def listing(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Listing:
+def listing(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> Sentinel1Listing:
     """The IW scenes with both polarisations on the requested orbits; the others are counted by their fault."""
     candidates = scenes.listed(scenes.collection(radar.sentinel1, bounds_wsen, period), period)
     reasons = [_fault_of(scene, radar) for scene in candidates]
     used = tuple(scene for scene, reason in zip(candidates, reasons, strict=True) if reason is None)
-    return Listing(used, scenes.tally(reason for reason in reasons if reason is not None))
+    return Sentinel1Listing(used, scenes.tally(reason for reason in reasons if reason is not None))
 
 
 def usable(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> ee.ImageCollection:
@@ -123,20 +187,25 @@ def usable(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> ee.ImageCol
     import ee
 
     tests = [ee.Filter.listContains("transmitterReceiverPolarisation", name) for name in POLARISATIONS]
+    # One composite needs scenes of one mode (docs/reference/earth-engine.md, "Sentinel-1").
     tests.append(ee.Filter.eq("instrumentMode", "IW"))
     if radar.orbit_pass:
-        tests.append(ee.Filter.eq("orbitProperties_pass", radar.orbit_pass))
+        tests.append(ee.Filter.eq(PASS, radar.orbit_pass))
     if radar.orbits:
         tests.append(ee.Filter.inList(multitemporal.ORBIT, list(radar.orbits)))
+    if radar.composite_version >= 2:
+        # Scenes that do not say their resolution stay: those of folders have no such property.
+        tests.append(ee.Filter.Or(ee.Filter.eq(RESOLUTION, STEP_M), ee.Filter.notNull([RESOLUTION]).Not()))
     return scenes.collection(radar.sentinel1, bounds_wsen, period).filter(ee.Filter.And(*tests))
 
 
 def stacked(
-    bounds_wsen: BoundsWSEN, period: Period, scene_listing: Listing, radar: Radar
+    bounds_wsen: BoundsWSEN, period: Period, scene_listing: Sentinel1Listing, radar: Radar
 ) -> tuple[Period, tuple[Stack, ...]]:
     """The days whose scenes are needed, and the stack of each pass; later days only where earlier ones are too few."""
     if not radar.dates or not scene_listing.used:
         return period, ()
+    # Earlier dates alone where they are enough: a map of last month must not wait for the next one.
     for reach in (multitemporal.before(period, radar.dates), multitemporal.after(period, radar.dates)):
         available = listing(bounds_wsen, reach, radar).used
         stacks = multitemporal.stacks(scene_listing.used, available, radar.dates)
@@ -171,18 +240,20 @@ def flattened(images: ee.ImageCollection, bounds_wsen: BoundsWSEN, radar: Radar)
     return images.map(
         lambda image: flat(
             image.select(list(POLARISATIONS)), image.select(_THETA), image.getNumber(terrain.TOWARD)
-        ).set(multitemporal.ORBIT, image.get(multitemporal.ORBIT))
+        ).copyProperties(image, KEPT)
     )
 
 
-def registered(images: ee.ImageCollection, scene_listing: Listing, radar: Radar) -> ee.ImageCollection:
+def registered(images: ee.ImageCollection, scene_listing: Sentinel1Listing, radar: Radar) -> ee.ImageCollection:
     """The scenes' VV and VH moved onto Sentinel-2, each as its orbit needs; or as they are."""
     if radar.displacement is None or not scene_listing.used:
         return images
     for scene in scene_listing.used:
         if scene.get(multitemporal.ORBIT) is None:
             raise ValueError(f"displacement: scene {scene.index} of {radar.sentinel1} does not say its relative orbit")
-    return images.map(lambda image: displaced(image.select(list(POLARISATIONS)), radar.displacement))
+    return images.map(
+        lambda image: displaced(image.select(list(POLARISATIONS)), radar.displacement).copyProperties(image, KEPT)
+    )
 
 
 def decibels(power: ee.Image) -> ee.Image:
@@ -190,11 +261,11 @@ def decibels(power: ee.Image) -> ee.Image:
     return power.updateMask(power.gt(0)).log10().multiply(10)
 
 
-def info(scene_listing: Listing, reach: Period, radar: Radar, stacks: Sequence[Stack] = ()) -> dict[str, Any]:
+def info(scene_listing: Sentinel1Listing, reach: Period, radar: Radar, stacks: Sequence[Stack] = ()) -> dict[str, Any]:
     """What the manifest says of the scenes and of what was done to them."""
     document = {
         "scenes": len(scene_listing.used),
-        "passes": scenes.tally(scene.get("orbitProperties_pass") for scene in scene_listing.used),
+        "passes": scenes.tally(scene.get(PASS) for scene in scene_listing.used),
         "relative_orbits": scenes.tally(scene.get(multitemporal.ORBIT) for scene in scene_listing.used),
         "dropped": scene_listing.dropped,
         "border_mask": border.said(reach, has_angle=scene_listing.has_angle),
@@ -205,6 +276,7 @@ def info(scene_listing: Listing, reach: Period, radar: Radar, stacks: Sequence[S
         "backscatter": backscatter(scene_listing.used, radar),
         "ids": [scene.index for scene in scene_listing.used],
     }
+    document |= provenance.of_archives(scene_listing.used)
     if stacks:
         document["dates"] = scenes.tally(stack.dates for stack in stacks)  # of stacks, how many have so many dates
         document["stacks_from"], document["stacks_to"] = str(reach.start), str(reach.end)
@@ -223,7 +295,7 @@ def backscatter(scene_list: Sequence[Scene], radar: Radar) -> str:
 
     ValueError for a mix, and for scenes to be flattened that are gamma0 already.
     """
-    kinds = sorted({str(scene.get("backscatter") or "sigma0") for scene in scene_list})
+    kinds = sorted({str(scene.get("backscatter") or scene.get(OF_ARCHIVES) or "sigma0") for scene in scene_list})
     if len(kinds) > 1:
         raise ValueError(f"Sentinel-1 scenes hold {' and '.join(kinds)}: one composite needs one kind of backscatter")
     calibration = kinds[0] if kinds else "sigma0"
@@ -240,7 +312,18 @@ def _prepared(images: ee.ImageCollection, facts: dict[str, dict[str, float]], ra
         images = backscatter_facts.told(images, facts)
     if radar.terrain == "none":
         return images
-    return images.map(lambda image: image.addBands(image.select(["angle"], [_THETA]).resample("bilinear")))
+    return images.map(lambda image: image.addBands(_theta(image, radar)))
+
+
+def _theta(image: ee.Image, radar: Radar) -> ee.Image:
+    """The incidence angle, interpolated between the band's 20-km pixels; at the slice's rim that of the nearest one.
+
+    There one of the four neighbours is missing, where Earth Engine may mask the interpolation (not documented): a
+    strip of 10 km along every slice would be lost. The nearest pixel is half a pixel off, at most 0.6 degrees.
+    """
+    angle = image.select(["angle"], [_THETA])
+    smooth = angle.resample("bilinear")
+    return smooth if radar.composite_version < 2 else angle.blend(smooth)
 
 
 def _fault_of(scene: Scene, radar: Radar) -> str | None:
@@ -249,7 +332,9 @@ def _fault_of(scene: Scene, radar: Radar) -> str | None:
     missing = [name for name in POLARISATIONS if name not in (scene.get("transmitterReceiverPolarisation") or [])]
     if missing:
         return f"no {' '.join(missing)}"
-    if radar.orbit_pass and scene.get("orbitProperties_pass") != radar.orbit_pass:
+    if radar.composite_version >= 2 and (scene.get(RESOLUTION) or STEP_M) != STEP_M:
+        return f"{scene.get(RESOLUTION):g} m"
+    if radar.orbit_pass and scene.get(PASS) != radar.orbit_pass:
         return f"pass {scene.get('orbitProperties_pass')}"
     if radar.orbits and scene.get(multitemporal.ORBIT) not in radar.orbits:
         return f"relative orbit {scene.get(multitemporal.ORBIT)}"

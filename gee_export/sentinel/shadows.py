@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import ee
 
 CAST_STEP_M = 100  # shadows are searched for on pixels of this size (Google's guide to s2cloudless)
+# As in the same guide; pixels of 10 m would cost four times as much.
 HIDE_STEP_M = 20
 SPECK_PX = 2  # clouds that are nowhere wider than this radius are no clouds (same guide)
 
@@ -26,10 +27,12 @@ def cast(cloud: ee.Image, sun_azimuth_deg: ee.Number, grid: ee.Projection, *, re
 
     toward_sun_deg = ee.Number(90).subtract(sun_azimuth_deg)
     distance = cloud.directionalDistanceTransform(toward_sun_deg, round(reach_m / CAST_STEP_M))
+    # The mask says whether a cloud was met at all; the distance itself is not needed.
     return distance.reproject(grid.atScale(CAST_STEP_M)).select("distance").mask().gt(0)
 
 
 def buffered(hidden: ee.Image, grid: ee.Projection, *, buffer_m: float) -> ee.Image:
     """What is hidden without its specks, grown by buffer_m; 0 or 1."""
+    # First less, then more: the other order would first join specks to clouds.
     grown = hidden.focalMin(SPECK_PX).focalMax(SPECK_PX + buffer_m / HIDE_STEP_M)
     return grown.reproject(grid.atScale(HIDE_STEP_M))

@@ -8,7 +8,7 @@ map's zoom.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -74,12 +74,20 @@ def lee_sigma(power: ee.Image, kernel_px: int) -> ee.Image:
     """
     import ee
 
+    # Lee's a priori estimate is of 3 x 3 whatever the window: a larger one would blur the range that selects.
     prior = _linear(power, *_moments(power, _square(3)), 1 / SIGMA_LOOKS)
     low, high = (prior.multiply(share) for share in SIGMA_RANGE)
-    within = [each.updateMask(each.gte(low).And(each.lte(high))) for each in _neighbours(power, kernel_px)]
-    moments = _split(ee.ImageCollection(within).reduce(_mean_and_variance()), power)
+
+    def within(name: ee.String) -> ee.Image:
+        """Mean and variance of a band's neighbours inside the range: read in one pass, one band each."""
+        each = power.select([name]).neighborhoodToBands(_square(kernel_px))
+        inside = each.gte(low.select([name])).And(each.lte(high.select([name])))
+        return each.updateMask(inside).reduce(_mean_and_variance())
+
+    moments = _split(ee.ImageCollection(power.bandNames().map(within)).toBands(), power)
     estimate = prior.blend(_linear(power, *moments, SIGMA_ETA**2))
     bright = power.gt(_percentiles(power))
+    # Not normalised: weights of 1 make the sum a count of bright pixels.
     crowd = bright.reduceNeighborhood(ee.Reducer.sum(), ee.Kernel.square(1, "pixels", False)).rename(power.bandNames())
     return estimate.where(bright.And(crowd.gte(TARGET_PIXELS)), power)
 
@@ -94,10 +102,12 @@ def refined_lee(power: ee.Image, kernel_px: int) -> ee.Image:
     """
     import ee
 
+    # Windows centred on a masked pixel have moments too: the pixels beside it read theirs from there.
     mean, variance = _moments(power, _square(3), skip_masked=False)
     means = {at: mean.blend(_shifted(mean, at)) if any(at) else mean for at in _NINE}
     rough = variance.divide(mean.multiply(mean).max(_TINY))
     roughs = [rough.blend(_shifted(rough, at)) if any(at) else rough for at in _NINE]
+    # A sum of minima with the median needs no array image, whose memory would be nine times the tile's.
     median = ee.ImageCollection(roughs).median()
     capped = ee.ImageCollection([each.min(median) for each in roughs]).sum()  # the five smallest and four medians
     noise = capped.subtract(median.multiply(4)).divide(5)
@@ -124,6 +134,7 @@ def _gamma(power: ee.Image, kernel_px: int, under_root: Callable[[ee.Image, ee.I
     excess = roughness2.subtract(NOISE_VARIANCE)
     alpha = excess.multiply(0).add(1 + NOISE_VARIANCE).divide(excess)
     inner = under_root(mean, alpha)
+    # On smooth ground alpha is negative; the root of a negative radicand would mask what `where` replaces.
     root = inner.multiply(inner).add(alpha.multiply(mean).multiply(power).multiply(4 * LOOKS)).max(0).sqrt()
     estimate = mean.multiply(alpha.subtract(LOOKS + 1)).add(root).divide(alpha.multiply(2))
     estimate = mean.blend(estimate)  # excess 0 has no alpha, and is no rougher than speckle
@@ -143,6 +154,7 @@ def _linear(power: ee.Image, mean: ee.Image, variance: ee.Image, noise: float | 
 
     ratio = ee.Image(noise)
     signal = variance.subtract(mean.multiply(mean).multiply(ratio)).max(0)
+    # Less variance than speckle alone has is chance, so the weight stops at 0: the mean is the best that is known.
     weight = signal.divide(variance.max(_TINY).multiply(ratio.add(1)))
     return power.subtract(mean).multiply(weight).add(mean)
 
@@ -187,8 +199,10 @@ def _half_moments(power: ee.Image, means: dict[tuple[int, int], ee.Image]) -> tu
     gradients = [means[left].subtract(means[right]).abs() for left, right in ends]
     strongest = ee.ImageCollection(gradients).max()
     selection: list[ee.Image] = []
+    # The last one written wins, so the sides go in reverse: of equal gradients the first is kept.
     for side, (left, right), gradient in reversed(list(zip(_SIDES, ends, gradients, strict=True))):
         near = means[left].subtract(means[0, 0]).abs().lte(means[right].subtract(means[0, 0]).abs())
+        # Both halves are computed everywhere: a graph has no branches that a pixel could choose.
         ours, theirs = (_moments(power, _half(row, col)) for row, col in (side, (-side[0], -side[1])))
         halves = [b.where(near, a) for a, b in zip(ours, theirs, strict=True)]
         wins = gradient.gte(strongest)
@@ -212,20 +226,13 @@ def _span(side: int, *, straight: bool) -> range:
     return range(min(0, 3 * side), max(0, 3 * side) + 1) if straight else range(-3, 4)
 
 
-def _neighbours(power: ee.Image, kernel_px: int) -> Iterator[ee.Image]:
-    """The window's pixels, one image each, masked where the neighbour is."""
-    reach = kernel_px // 2
-    for row in range(-reach, reach + 1):
-        for col in range(-reach, reach + 1):
-            yield _shifted(power, (row, col)) if (row, col) != (0, 0) else power
-
-
 def _shifted(image: ee.Image, at: tuple[int, int]) -> ee.Image:
     """The image's pixel so many rows below and columns to the right, also beside masked pixels."""
     import ee
 
     reach = max(map(abs, at))
     cells = [[int((r, c) == at) for c in range(-reach, reach + 1)] for r in range(-reach, reach + 1)]
+    # A mean over one cell of weight 1 moves the image and, unlike translate, stays on the grid of the request.
     moved = image.reduceNeighborhood(ee.Reducer.mean(), _fixed(cells), "kernel", False)
     return moved.rename(image.bandNames())
 

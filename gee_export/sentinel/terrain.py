@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault
 
 if TYPE_CHECKING:
     import ee
@@ -70,6 +70,7 @@ def elevation(dem: str, box: ee.Geometry) -> ee.Image:
     tiles = ee.ImageCollection(dem).filterBounds(box).select([model.band])
     heights = tiles.mosaic()
     if model.worldwide:
+        # Sea has no tile, and without a height Sentinel-1 would lose its coasts.
         heights = heights.unmask(0, False)
     return heights.setDefaultProjection(tiles.first().projection()).resample("bilinear")
 
@@ -78,6 +79,7 @@ def falls(heights: ee.Image) -> tuple[ee.Image, ee.Image]:
     """How far the ground falls per metre to the north and to the east."""
     import ee
 
+    # As falls per metre: tangents add along directions, angles do not.
     steep = ee.Terrain.slope(heights).multiply(math.pi / 180).tan()
     aspect = ee.Terrain.aspect(heights).multiply(math.pi / 180)
     return steep.multiply(aspect.cos()), steep.multiply(aspect.sin())
@@ -96,6 +98,7 @@ def flattening(model: str, heights: ee.Image, buffer_m: float) -> Callable[[ee.I
         azimuth_tan = north.multiply(toward.sin()).subtract(east.multiply(toward.cos()))
         theta = angle_deg.multiply(math.pi / 180)
         seen = _seen(theta.tan(), range_tan, buffer_m)
+        # gamma0 is sigma0 / cos theta: level ground changes too, which the manifest says.
         factor = MODELS[model](theta.tan(), range_tan, azimuth_tan).divide(theta.cos())
         return power.multiply(factor).updateMask(seen)
 
@@ -105,6 +108,7 @@ def flattening(model: str, heights: ee.Image, buffer_m: float) -> Callable[[ee.I
 def _seen(theta_tan: ee.Image, range_tan: ee.Image, buffer_m: float) -> ee.Image:
     """Neither layover (alpha_r >= theta) nor shadow (alpha_r <= theta - 90), nor near one."""
     seen = range_tan.lt(theta_tan).And(range_tan.multiply(theta_tan).gt(-1))
+    # Only where asked: a window in metres is the dearest step of this graph.
     return seen.focalMin(buffer_m, "circle", "meters") if buffer_m else seen
 
 
@@ -127,6 +131,7 @@ def view(image: ee.Image) -> ee.Dictionary:
     lon_lat = ee.Image.pixelLonLat().updateMask(angle.mask())
     lon, lat = lon_lat.select("longitude"), lon_lat.select("latitude")
     bands = [angle, lon, lat, lon.multiply(lon), lat.multiply(lat), lon.multiply(lat), angle.multiply(lon)]
+    # Double: variances are small differences of large squares.
     stack = ee.Image.cat([*bands, angle.multiply(lat)]).toDouble()
     names = ["a", "x", "y", "xx", "yy", "xy", "ax", "ay"]
     return stack.rename(names).reduceRegion(ee.Reducer.mean(), image.geometry(), _VIEW_STEP_M, maxPixels=int(1e7))
@@ -143,12 +148,15 @@ def toward_deg(index: str, means: Mapping[str, Any]) -> float:
     var_x, var_y, cov = xx - x * x, yy - y * y, xy - x * y
     to_x, to_y = ax - a * x, ay - a * y
     spread = var_x * var_y - cov * cov
+    # In degrees to the fourth power: places that spread by 0.001 degrees, about 100 m, tell no plane.
     if spread <= 1e-12:
         raise Fault(f"Sentinel-1 scene {index}: too narrow to tell in which direction its incidence angle falls")
+    # A degree of longitude is shorter than one of latitude, so its slope is divided by the cosine.
     slope_x = (to_x * var_y - to_y * cov) / spread / math.cos(math.radians(y))
     slope_y = (to_y * var_x - to_x * cov) / spread
     if math.hypot(slope_x, slope_y) < _LEAST_SLOPE_DEG:
         raise Fault(f"Sentinel-1 scene {index}: its incidence angle is the same everywhere, so it has no range")
+    # Minus, because the angle falls towards the sensor; rounded, so that manifests compare.
     return round(math.degrees(math.atan2(-slope_x, -slope_y)) % 360, 3)
 
 

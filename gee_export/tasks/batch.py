@@ -15,23 +15,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gee_export.base.cloud_storage import BucketStorage
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from gee_export.base.storage import open_storage
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.requests.client import Cell
-from gee_export.requests.meter import Meter, OverLimit
-from gee_export.tasks.export_files import ExportFiles, Incomplete
-from gee_export.tasks.export_task import SHARD_PX, ExportTask, Known, formed, noted
-from gee_export.tasks.task_queue import State, TaskQueue, pauses
+from isamap.gee_export.base.cloud_storage import BucketStorage
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import open_storage
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.requests.client import Cell
+from isamap.gee_export.requests.meter import PUBLISHED_SECONDS, Meter, OverLimit
+from isamap.gee_export.tasks.export_files import ExportFiles, Incomplete
+from isamap.gee_export.tasks.export_task import SHARD_PX, ExportTask, Known, formed, noted
+from isamap.gee_export.tasks.task_queue import LOCAL_PATIENCE, State, TaskQueue, pauses
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
+    from isamap.gee_export.earth_engine.session import Session
 
 FOLDER = ".isamap-batch"  # of the bucket; names with a dot in front are no part of a dataset in the same place
 ATTEMPTS = 3  # of a task that fails, or whose files do not come
+# Below it a task that runs out of memory would do so on one pixel, too.
 SMALLEST_SHARD_PX = 64
+# A list of tasks may lag behind a submission, and to submit at once again would pay twice.
 UNSEEN_LOOKS = 5  # so often a submitted task may be missing from the list of tasks
 MEMORY_WORDS = ("memory", "timed out", "too large")
 
@@ -46,8 +47,8 @@ class Pace:
     sleep: Callable[[float], None] = time.sleep
 
 
+# The engine on this machine answers in milliseconds: Google's pauses would be the whole run.
 LOCAL_PACE = Pace(0.02, 0.5, 5.0)
-LOCAL_PATIENCE = Patience(attempts=8, base_s=0.05, cap_s=1.0)
 
 
 @dataclass(eq=False)
@@ -63,7 +64,7 @@ class _Order:
 
 def batched(
     session: Session, progress_log: ProgressLog, bucket: str, *, keep: bool = False, meter: Meter | None = None
-) -> Batch:
+) -> BatchTasks:
     """A supply through the named bucket. keep: leaves the exported files there."""
     meter = meter or Meter()
     # A folder of its own in the bucket: two exports of the same pixels must not remove each other's files.
@@ -72,12 +73,13 @@ def batched(
     if not isinstance(storage, BucketStorage):
         raise ValueError(f"bucket {bucket!r}: expected the name of a Cloud Storage bucket")
     if session.is_local:
-        return Batch(TaskQueue(LOCAL_PATIENCE), storage, bucket, progress_log, LOCAL_PACE, keep, meter)
-    return Batch(TaskQueue(), storage, bucket, progress_log, keep=keep, meter=meter)
+        return BatchTasks(TaskQueue(LOCAL_PATIENCE), storage, bucket, progress_log, LOCAL_PACE, keep, meter)
+    meter.seconds_per_effort = PUBLISHED_SECONDS[1]  # until a task is over, which says what it cost
+    return BatchTasks(TaskQueue(), storage, bucket, progress_log, keep=keep, meter=meter)
 
 
 @dataclass
-class Batch:
+class BatchTasks:
     """Cells by Export.image.toCloudStorage.
 
     Tasks bear names made of what they compute, noted in the ledger before they are submitted: a run that goes on
@@ -115,6 +117,7 @@ class Batch:
             ended = self._ended()
             for order, state in ended:
                 yield from self._settled(order, state)
+            # Something ended, so more will soon: the pauses begin short again.
             if ended:
                 rhythm = pauses(self.pace.first_s, self.pace.longest_s, math.inf)
             elif self._waiting or self._under_way:
@@ -130,7 +133,8 @@ class Batch:
         self._waiting, self._under_way, self._failed, self._over = deque(), [], [], None
         earlier, done = _recalled(self.progress_log.rows())
         tasks = formed(cells, earlier)
-        taken = {known.digest for known in earlier} - {task.digest for task, _ in tasks}  # killed before it was noted
+        # A task whose cells are all there is done, whatever its row says: a kill came between the pixels and the note.
+        taken = {record.digest for record in earlier} - {task.digest for task, _ in tasks}  # killed before it was noted
         self._sweep(done | taken)
         self.progress_log.add([{"exported": digest} for digest in sorted(taken)])
         states = self.queue.look() if tasks else {}
@@ -152,6 +156,7 @@ class Batch:
             if not self._allowed(order):
                 return
             order.request = order.request or f"isamap-{order.task.digest}-{secrets.token_hex(4)}"
+            # Noted before it is sent: a kill in between leaves a name to look for, not an unknown task.
             self.progress_log.add([noted(order.task, order.request)])
             config = order.task.config(
                 description=order.request,
@@ -209,6 +214,7 @@ class Batch:
                 yield from self._brought(order.task)
             except Incomplete as error:
                 self._again(order, f"succeeded, but {error}")
+        # Not repeated: whoever cancelled it, a person or the project's owner, meant it.
         elif state.name == "CANCELLED":
             self._failed.append(f"{_named(order)} was cancelled on the server")
         elif any(words in state.words.lower() for words in MEMORY_WORDS) and order.shard_px > SMALLEST_SHARD_PX:

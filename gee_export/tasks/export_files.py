@@ -14,12 +14,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
-from gee_export.base.cloud_storage import BucketStorage, Stored, same_bytes
-from gee_export.base.errors import Fault
-from gee_export.base.grid import Window, tiles
-from gee_export.base.rasters import open_raster
-from gee_export.requests.client import Cell
-from gee_export.tasks.export_task import ExportTask, window_in
+from isamap.gee_export.base.cloud_storage import BucketStorage, Stored, same_bytes
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import Window, tiles
+from isamap.gee_export.base.rasters import open_raster
+from isamap.gee_export.requests.client import Cell
+from isamap.gee_export.tasks.export_task import ExportTask, window_in
 
 STEM = "pixels"
 DOWNLOADS = 4  # files under way at once
@@ -68,14 +68,15 @@ class ExportFiles:
             list(pool.map(self._fetch, listed))
 
     @contextmanager
-    def opened(self, listed: Sequence[Stored]) -> Iterator[Mosaic]:
+    def opened(self, listed: Sequence[Stored]) -> Iterator[ExportMosaic]:
         """The files as one image; Incomplete where they leave a part of the grid out, or lie beside it."""
+        # All files stay open while cells are cut: a cell may lie on four of them.
         with ExitStack() as stack:
             parts = []
             for stored in listed:
                 source = stack.enter_context(open_raster(self._path(stored)))
                 parts.append((self._place(stored, source), source))
-            mosaic = Mosaic(self.task, parts)
+            mosaic = ExportMosaic(self.task, parts)
             mosaic.check(self.expected())
             yield mosaic
 
@@ -95,6 +96,7 @@ class ExportFiles:
     def _fetch(self, stored: Stored) -> None:
         path = self._path(stored)
         self.bucket.download(stored.name, path)
+        # The list is older than the download: another run of the same place may have written in between.
         if not same_bytes(stored, path):
             raise Fault(f"{self.bucket.url}/{stored.name} changed while it was read: is another export using it?")
 
@@ -117,7 +119,7 @@ class ExportFiles:
         return window
 
 
-class Mosaic:
+class ExportMosaic:
     """The files of a task, read by windows."""
 
     def __init__(self, task: ExportTask, parts: Sequence[tuple[Window, DatasetReader]]) -> None:
@@ -127,6 +129,7 @@ class Mosaic:
     def check(self, expected: Sequence[str]) -> None:
         """Incomplete where the files do not cover the grid exactly once."""
         height, width = self._task.geobox.shape
+        # Both: equal area with an overlap would hide a hole.
         area = sum(window.height * window.width for window, _ in self._parts)
         if area != height * width or _overlap([window for window, _ in self._parts]):
             raise Incomplete(

@@ -14,17 +14,19 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window, crop
-from gee_export.requests.channel import Channel, unmasked
-from gee_export.requests.client import Cell
+from isamap.gee_export.base.grid import Window, crop
+from isamap.gee_export.requests.channel import Channel, unmasked
+from isamap.gee_export.requests.client import Cell
 
 if TYPE_CHECKING:
     import ee
 
+# Few and large: about two tasks of a project run at once, and each waits its turn anew.
 TASK_PX = 8192  # a side of one task: 67 million pixels, under the 100 million of maxPixels' default
 FILE_PX = 4096  # a side of one of its files
 SHARD_PX = 256  # a side of what the server computes at once; files are whole multiples of it
 FILE_LIMIT_BYTES = 16 << 30  # mapbiomas-brazil/user-toolkit issue 16; counts the whole square, however small the image
+# Ours: half a grid of ground that nobody asked for costs as much as what was asked.
 DENSE = 0.5  # a task whose cells fill less of it is cut into one task a cell
 EXACT_IN_FLOAT32 = ("float32", "uint8", "int16", "uint16")
 
@@ -133,6 +135,7 @@ def window_in(grid: GeoBox, inner: GeoBox) -> Window:
     corner = grid.affine * (window.col, window.row)
     apart = max(abs(corner[0] - inner.affine.c), abs(corner[1] - inner.affine.f)) / abs(grid.affine.a)
     same = np.allclose(list(grid.affine)[:2], list(inner.affine)[:2], rtol=1e-9) and grid.crs == inner.crs
+    # A thousandth of a pixel: coordinates of millions of metres are rounded in their last digits.
     if not same or apart > 1e-3:
         raise ValueError(
             f"pixels at {inner.affine.c}, {inner.affine.f} of {inner.crs} are no whole pixels of {grid.crs}"
@@ -152,7 +155,6 @@ def geobox_of(values: Sequence[Any]) -> GeoBox:
 
 
 def _by_image(cells: Sequence[Cell]) -> Iterable[tuple[ee.Image, str, tuple[Channel, ...], list[Cell]]]:
-    """The cells of each image, with what is exported of it."""
     groups: dict[tuple[int, tuple[Channel, ...]], list[Cell]] = {}
     for cell in cells:
         groups.setdefault((id(cell.image), cell.channels), []).append(cell)
@@ -195,6 +197,7 @@ def _square(grid: GeoBox) -> tuple[int, int]:
     """The square of TASK_PX pixels, counted from the plane's origin, in which a grid begins: the same in every run."""
     affine = grid.affine
     row, col = affine.f / affine.e, affine.c / affine.a
+    # A grid that begins on a square's edge must not fall into the one before by rounding.
     return math.floor(row + 1e-6) // TASK_PX, math.floor(col + 1e-6) // TASK_PX
 
 

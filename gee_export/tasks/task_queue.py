@@ -8,18 +8,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from gee_export.base.errors import Fault
-from gee_export.base.retry import DEADLINE_S, Patience, persist, refusal
+from isamap.gee_export.base import login
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import DEADLINE_S, Patience, persist, refusal
 
 T = TypeVar("T")
 
 QUEUE_LIMIT = 3_000  # READY tasks of a project (https://developers.google.com/earth-engine/guides/usage)
+# Ours: a project's other users can still submit while an export keeps the queue full.
 ROOM = 100  # places of the queue that are left to others
 WAITING = ("PENDING", "READY")
 RUNNING = ("RUNNING", "CANCELLING")
 DEADLINE_MS = round(1000 * DEADLINE_S)  # it stays with the client: pixels asked for later must not get less
 ALREADY_EXISTS = 409  # an earlier request of the same name has started the task
 FULL = "too many tasks"
+# The engine of this process answers or is gone: long waits would help nobody.
+LOCAL_PATIENCE = Patience(attempts=8, base_s=0.05, cap_s=1.0)
 
 
 class _Full(Exception):
@@ -64,6 +68,7 @@ class TaskQueue:
             words = str(operation.get("error", {}).get("message", ""))
             seconds = metadata.get("batchEecuUsageSeconds")
             state = State(str(metadata.get("state", "")), words, None if seconds is None else float(seconds))
+            # The server lists the latest first, so the first of a description is the one that counts.
             states.setdefault(str(metadata.get("description", "")), state)
         self._waiting = sum(operation.get("metadata", {}).get("state") in WAITING for operation in operations)
         return states
@@ -86,15 +91,19 @@ class TaskQueue:
         try:
             self._ask(start)
         except _Full:
+            # Others filled the queue meanwhile: nothing more is sent before the next look.
             self._waiting = self.most_waiting
             return False
         except ee.EEException as error:
+            # The name is ours alone, so a task of this name is the one that an answer was lost of.
             if (answer := refusal(error)) is None or answer.status != ALREADY_EXISTS:
                 raise Fault(f"Earth Engine will not export {request}: {error}") from error
         self._waiting += 1
         return True
 
     def _ask(self, action: Callable[[], T]) -> T:
+        from google.auth.exceptions import RefreshError
+
         def once() -> T:
             self.calls += 1
             with _single_attempts():
@@ -102,6 +111,8 @@ class TaskQueue:
                     return action()
                 except http.client.HTTPException as error:  # a reply that broke off
                     raise ConnectionError(f"the reply was cut short: {error}") from error
+                except RefreshError as error:
+                    raise login.refused(error) from error
 
         return persist(once, self.patience)
 
@@ -112,6 +123,7 @@ def pauses(first_s: float, longest_s: float, total_s: float) -> Iterator[float]:
     while spent_s < total_s:
         yield min(pause_s, total_s - spent_s)
         spent_s += pause_s
+        # Growing by half: short tasks are seen soon, long ones cost few requests.
         pause_s = min(longest_s, 1.5 * pause_s)
 
 
@@ -125,6 +137,7 @@ def _single_attempts() -> Iterator[None]:
     retries = state.max_retries
     if not state.deadline_ms:
         ee.data.setDeadline(DEADLINE_MS)
+    # `persist` repeats, with jitter and a message; both at once would multiply the attempts.
     ee.data.setMaxRetries(0)
     try:
         yield

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.assessment.estimator import Design, Estimate, linearised, mean, ratio
+from isamap.inference.assessment.estimator import Design, Estimate, linearised
+from isamap.inference.assessment.measure import Measure
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class PointClasses:
     """The map's and the reference's class of each point (numbers), and the classes' names."""
 
     map_N: np.ndarray
@@ -57,7 +58,7 @@ class Accuracy:
     counts: np.ndarray
 
 
-def accuracy(answers: Answers, design: Design) -> Accuracy:
+def accuracy(answers: PointClasses, design: Design) -> Accuracy:
     """Every accuracy of the answers, as estimates under the design."""
     right = (answers.map_N == answers.reference_N).astype(np.float64)
     size = len(answers.classes)
@@ -67,26 +68,33 @@ def accuracy(answers: Answers, design: Design) -> Accuracy:
             for i in range(size)
         ]
     )
+    overall = _estimated(answers, design, np.eye(size), np.ones((size, size)))
     per_class = tuple(_of_class(answers, design, index) for index in range(size))
-    return Accuracy(mean(design, right), _kappa(answers, design, right, cells), per_class, cells, answers.counts)
+    return Accuracy(overall, _kappa(answers, design, right, cells), per_class, cells, answers.counts)
 
 
-def _of_class(answers: Answers, design: Design, index: int) -> ClassAccuracy:
-    mapped = (answers.map_N == index).astype(np.float64)
-    reference = (answers.reference_N == index).astype(np.float64)
+def _of_class(answers: PointClasses, design: Design, index: int) -> ClassAccuracy:
+    size = len(answers.classes)
+    ground, mapped = np.ones((size, size)), np.zeros((size, size))
+    mapped[index] = 1
+    reference = mapped.T
     both = mapped * reference
     return ClassAccuracy(
         name=answers.classes[index],
-        users=ratio(design, both, mapped),
-        producers=ratio(design, both, reference),
-        f1=ratio(design, 2 * both, mapped + reference),
-        iou=ratio(design, both, np.maximum(mapped, reference)),
-        share=mean(design, reference),
-        mapped_share=mean(design, mapped),
+        users=_estimated(answers, design, both, mapped),
+        producers=_estimated(answers, design, both, reference),
+        f1=_estimated(answers, design, 2 * both, mapped + reference),
+        iou=_estimated(answers, design, both, np.maximum(mapped, reference)),
+        share=_estimated(answers, design, reference, ground),
+        mapped_share=_estimated(answers, design, mapped, ground),
     )
 
 
-def _kappa(answers: Answers, design: Design, right: np.ndarray, cells: np.ndarray) -> Estimate:
+def _estimated(answers: PointClasses, design: Design, upper_KK: np.ndarray, lower_KK: np.ndarray) -> Estimate:
+    return Measure(upper_KK, lower_KK).estimate(design, answers.map_N, answers.reference_N)
+
+
+def _kappa(answers: PointClasses, design: Design, right: np.ndarray, cells: np.ndarray) -> Estimate:
     """Kappa of the shares of ground, its variance by linearisation."""
     agreement, by_map, by_reference = float(np.trace(cells)), cells.sum(axis=1), cells.sum(axis=0)
     chance = float(by_map @ by_reference)

@@ -14,6 +14,7 @@ import numpy as np
 
 RARE_SHARE = 0.1  # strata of less ground than this get at least RARE_POINTS ("rare" allocation)
 RARE_POINTS = 75  # Olofsson et al. 2014, table 5: 50 to 100
+# The normal distribution's 97.5 % point; a constant keeps scipy out of the plan.
 Z = 1.959964
 
 
@@ -48,6 +49,7 @@ class Conjecture:
 def simple_size(share: float, standard_error: float) -> int:
     """Points of a simple random sample for a share's standard error (Cochran, equation 4.2)."""
     _check_error(standard_error)
+    # Rounded first, or the last digit of a division would ask for a point more.
     return max(2, math.ceil(round(share * (1 - share) / standard_error**2, 6)))
 
 
@@ -67,6 +69,7 @@ def area_size(conjecture: Conjecture, standard_error: float, units: float = math
 def _size(weights: np.ndarray, spreads: np.ndarray, standard_error: float, units: float) -> int:
     _check_error(standard_error)
     upper = float(weights @ spreads) ** 2
+    # The finite population correction: a census has no standard error.
     lower = standard_error**2 + float(weights @ spreads**2) / units
     return max(2 * len(weights), math.ceil(round(upper / lower, 6)))
 
@@ -103,6 +106,7 @@ def rare(conjecture: Conjecture, points: int, least: int = RARE_POINTS) -> np.nd
     """
     few = conjecture.weights < RARE_SHARE
     counts = np.zeros(len(few), np.int64)
+    # Equal parts at most, so that rare strata never take the points of all others.
     counts[few] = min(least, points // max(1, len(few)))
     if (~few).any():
         counts[~few] = _whole(conjecture.weights[~few], max(points - int(counts.sum()), 2 * int((~few).sum())))
@@ -145,9 +149,11 @@ def _whole(shares: np.ndarray, points: int) -> np.ndarray:
     """Whole numbers of points that sum to `points`, at least two each, as near to the shares as can be."""
     if points < 2 * len(shares):
         raise ValueError(f"--points {points}: {len(shares)} strata need two each, {2 * len(shares)} in all")
+    # A map believed to be right everywhere has no spread, and nothing says where points help.
     if not shares.sum():
         shares = np.ones(len(shares))
     exact = shares / shares.sum() * points
+    # Two points in each stratum, which its variance needs; the rest by largest remainder.
     counts = np.maximum(np.floor(exact).astype(np.int64), 2)
     while counts.sum() > points:
         counts[np.argmax(np.where(counts > 2, counts - exact, -np.inf))] -= 1

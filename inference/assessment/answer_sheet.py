@@ -7,8 +7,6 @@ with id, YCoordinate, XCoordinate, as the desktop program Collect Earth reads.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,9 +15,10 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
-from gee_export.base.feature_table import FeatureTable, write_geopackage
-from gee_export.base.storage import write_whole
-from inference.assessment.sample import Sample, write_key
+from isamap.gee_export.base.feature_table import FeatureTable, write_geopackage
+from isamap.gee_export.base.storage import write_whole
+from isamap.inference.assessment.sample import DrawnSample, has_key, write_key
+from isamap.inference.assessment.tables import csv_text
 
 SHEET = "sheet"  # the folder for interpreters; what lies beside it is the key
 POINTS, ANSWERS, DESKTOP, GUIDE = "points.gpkg", "answers.csv", "collect_earth.csv", "README.txt"
@@ -30,21 +29,23 @@ DEGREES = 9  # decimals: a tenth of a millimetre
 class Drawer(Protocol):
     """What draws a picture of each point and gives their names within the folder, empty where there is none."""
 
-    def write(self, sample: Sample, folder: Path) -> list[str]: ...
+    def write(self, sample: DrawnSample, folder: Path) -> list[str]: ...
 
 
 def write_sheet(
-    sample: Sample, out: Path, *, thumbnails: Sequence[Drawer] = (), show_map: bool = False,
+    sample: DrawnSample, out: Path, *, thumbnails: Sequence[Drawer] = (), show_map: bool = False,
     columns: Mapping[str, Sequence[object]] | None = None,
 ) -> None:  # fmt: skip
     """Writes the key into `out` and everything for interpreters into `out`/sheet.
 
     thumbnails: what draws a picture of each point. show_map: adds the map's class, which biases interpreters towards
-    it. columns: further ones of points.gpkg and answers.csv, a value a point. ValueError where `out` holds a sample
-    already.
+    it. columns: further ones of points.gpkg and answers.csv, a value a point.
+
+    Where `out` holds this sample already, nothing is written, since its sheet may hold answers by now; a sheet without
+    a key, which a kill left, is written again. ValueError where `out` holds another sample, or answers to one.
     """
-    if (out / SHEET).exists():
-        raise ValueError(f"{out} holds a sample already: choose another --out, so that no answers are lost")
+    if has_key(sample, out):
+        return
     folder = out / SHEET
     pictures = [drawer.write(sample, folder) for drawer in thumbnails]
     rows = [
@@ -52,8 +53,10 @@ def write_sheet(
         | {name: values[at] for name, values in (columns or {}).items()}
         for at in range(len(sample.points))
     ]
-    write_whole(folder / ANSWERS, _csv(rows))
-    write_whole(folder / DESKTOP, _csv([_desktop(row) for row in rows]))
+    blank = csv_text(rows).encode()
+    _check_unanswered(folder / ANSWERS, blank)
+    write_whole(folder / ANSWERS, blank)
+    write_whole(folder / DESKTOP, csv_text([_desktop(row) for row in rows]).encode())
     lon, lat = sample.lonlat
     fields = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     write_geopackage(
@@ -65,7 +68,13 @@ def write_sheet(
     write_key(sample, out)  # last: a folder with a key is complete
 
 
-def _row(sample: Sample, at: int, pictures: Sequence[str], show_map: bool) -> dict[str, object]:
+def _check_unanswered(path: Path, blank: bytes) -> None:
+    """ValueError where a sheet is there that is not the blank one."""
+    if path.exists() and path.read_bytes() != blank:
+        raise ValueError(f"{path} holds answers, or another sample: choose another --out, so that none are lost")
+
+
+def _row(sample: DrawnSample, at: int, pictures: Sequence[str], show_map: bool) -> dict[str, object]:
     point = sample.points[at]
     row: dict[str, object] = {
         "LON": round(point.lon, DEGREES),
@@ -81,15 +90,7 @@ def _desktop(row: dict[str, object]) -> dict[str, object]:
     return {"id": row["PLOTID"], "YCoordinate": row["LAT"], "XCoordinate": row["LON"]}
 
 
-def _csv(rows: Sequence[dict[str, object]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
-
-
-def _guide(sample: Sample) -> str:
+def _guide(sample: DrawnSample) -> str:
     return "\n".join(
         [
             f"{len(sample.points)} points to interpret.",

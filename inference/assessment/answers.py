@@ -9,19 +9,19 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from gee_export.base.answer_class import UNCERTAIN, answered_class
-from gee_export.base.feature_table import read_table
+from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class
+from isamap.gee_export.base.feature_table import read_table
+from isamap.inference.assessment.tables import listed
 
 ID_COLUMNS = ("plotid", "plot_id", "id")
 CLASS_COLUMN = "class"
 LARGEST_BYTES = 64 << 20
-_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,23 @@ def consensus(interpretations: Sequence[Interpretation], plotids: Sequence[int])
 
     ValueError: points that nobody answered, answers for points that the sample does not have.
     """
-    sample_ids = set(plotids)
     for each in interpretations:
-        if strange := sorted(set(each.classes) - sample_ids):
-            raise ValueError(f"{each.name} answered plotids {_listed(strange)}, which the sample does not have")
+        if strange := sorted(set(each.classes) - set(plotids)):
+            raise ValueError(f"{each.name} answered plotids {listed(strange)}, which the sample does not have")
     answers = {plotid: [e.classes[plotid] for e in interpretations if plotid in e.classes] for plotid in plotids}
     if unanswered := [plotid for plotid, votes in answers.items() if not votes]:
         raise ValueError(
-            f"{len(unanswered)} of {len(plotids)} points have no answer (plotids {_listed(unanswered)}): answer them, "
+            f"{len(unanswered)} of {len(plotids)} points have no answer (plotids {listed(unanswered)}): answer them, "
             f"or write {UNCERTAIN!r} there"
         )
-    several = [votes for votes in answers.values() if len(votes) > 1]
-    agreement = float(np.mean([len(set(votes)) == 1 for votes in several])) if several else None
     names = tuple(each.name for each in interpretations)
-    return Consensus({plotid: _most(votes) for plotid, votes in answers.items()}, names, agreement)
+    return Consensus({plotid: _most(votes) for plotid, votes in answers.items()}, names, _agreement(answers.values()))
+
+
+def _agreement(answers: Iterable[Sequence[str]]) -> float | None:
+    """Share of the points with several answers that have one class; None where no point has several."""
+    several = [votes for votes in answers if len(votes) > 1]
+    return float(np.mean([len(set(votes)) == 1 for votes in several])) if several else None
 
 
 def _most(votes: Sequence[str]) -> str:
@@ -109,20 +112,24 @@ def columns_of(path: Path) -> dict[str, list]:
         raise ValueError(f"answers {path} were not found: check the path")
     if path.suffix.lower() != ".csv":
         return {name: list(values) for name, values in read_table(path, "answers").columns.items()}
+    rows = [row for row in _csv_rows(path) if any(cell.strip() for cell in row)]
+    if len(rows) < 2:
+        raise ValueError(f"answers {path} hold no rows under a header: fill the sheet in first")
+    header = [name.strip() for name in rows[0]]
+    for line, row in enumerate(rows[1:], 2):
+        if len(row) != len(header):
+            raise ValueError(f"answers {path}, row {line}: {len(row)} cells under a header of {len(header)}")
+    columns = map(list, zip(*rows[1:], strict=True))
+    return dict(zip(header, columns, strict=True))
+
+
+def _csv_rows(path: Path) -> list[list[str]]:
     if path.stat().st_size > LARGEST_BYTES:
         raise ValueError(f"answers {path} have over {LARGEST_BYTES:,} bytes: give the answers only")
     try:
-        rows = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+        return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     except (UnicodeDecodeError, csv.Error) as error:
         raise ValueError(f"answers {path} are no CSV in UTF-8 ({error}): save them as CSV UTF-8") from error
-    rows = [row for row in rows if any(cell.strip() for cell in row)]
-    if len(rows) < 2:
-        raise ValueError(f"answers {path} hold no rows under a header: fill the sheet in first")
-    header, width = [name.strip() for name in rows[0]], len(rows[0])
-    for line, row in enumerate(rows[1:], 2):
-        if len(row) != width:
-            raise ValueError(f"answers {path}, row {line}: {len(row)} cells under a header of {width}")
-    return {name: [row[at] for row in rows[1:]] for at, name in enumerate(header)}
 
 
 def plotid(value: object, path: Path) -> int:
@@ -134,8 +141,3 @@ def plotid(value: object, path: Path) -> int:
     except (ValueError, OverflowError) as error:
         raise ValueError(f"answers {path}: plotid {value!r} is no whole number") from error
     return int(digits)
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    shown = ", ".join(map(str, numbers[:_SHOWN]))
-    return shown + (", ..." if len(numbers) > _SHOWN else "")

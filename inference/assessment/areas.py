@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,16 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import check_writable, local_path, write_whole
-from gee_export.base.feature_table import FeatureTable, write_geopackage
-from inference.assessment.assessment import ZoneArea
-from inference.assessment.change_map import PAIR, change_name, pair_of
-from inference.assessment.class_map import ClassMap, Paths, open_class_map
-from inference.assessment.estimate import AnswerSource, estimate_accuracy
-from inference.assessment.sample import read_key
-from inference.assessment.tables import Table
-from inference.assessment.zonal import AreaTable, ChangeTable, class_areas, transition_areas
-from inference.assessment.zones import Zones, read_zones
+from isamap.gee_export.base.atomic import check_writable, local_path, write_whole
+from isamap.gee_export.base.feature_table import FeatureTable, write_geopackage
+from isamap.inference.assessment.assessment import Assessment, assess
+from isamap.inference.assessment.change_map import PAIR, change_name, pair_of
+from isamap.inference.assessment.class_map import ClassMap, Paths, open_class_map
+from isamap.inference.assessment.estimate import check_map, facts_of, sampled
+from isamap.inference.assessment.intervals import DEFAULT
+from isamap.inference.assessment.report import AssessmentReport
+from isamap.inference.assessment.request import AnswerSource, AreaOptions
+from isamap.inference.assessment.sample import read_key
+from isamap.inference.assessment.tables import Table, csv_text, listed
+from isamap.inference.assessment.zonal import AreaTable, ChangeTable, class_areas, share_areas, transition_areas
+from isamap.inference.assessment.zone_areas import ZoneArea
+from isamap.inference.assessment.zones import Zones, read_zones
+from isamap.inference.map_files.one_class import one_class_note
 
 BIASED = (
     "these are counted pixels: where the map takes one class for another more often than the other way round, they are "
@@ -33,7 +36,17 @@ BIASED_CHANGE = (
     "be error; write the map of the changes (--map CHANGE.tif), draw a sample of it (isamap assess sample) and give it "
     "with --sample to correct them and to get intervals (Olofsson et al. 2014)"
 )
+BIASED_SHARES = (
+    "the map holds percents: its impervious area is the sum of them, pervious ground the rest; a network's percents "
+    "are biased, and nothing here says by how much: draw a sample (isamap assess sample) and give it with --sample"
+)
+SHARES = "the map holds percents: mapped_km2 counts pixels of more than half, which is no area; the estimates hold"
+UNTIED = "the sample holds no fingerprint of its map: be sure that this is the map"
 SIMULATED = "simulated: the map shows no real place"
+OFF_MAP = "{} of {} zones lie off the map and are left out: {}"
+PARTLY_OFF = "of {} zones more than 1 % lies off the map ({}): their figures are of the ground on the map alone"
+# Less of a zone off the map is a matter of generalised outlines, not of a missing tile.
+PARTLY = 0.01
 FORMATS = (".csv", ".gpkg", ".json")
 Row = dict[str, Any]
 
@@ -65,7 +78,7 @@ class AreaReport:
     def write(self, path: Path) -> None:
         """Writes a CSV, a JSON document, or a GeoPackage of the zones with a column for each figure."""
         content: dict[str, Callable[[], bytes]] = {
-            ".csv": lambda: _csv(self.rows),
+            ".csv": lambda: csv_text(self.rows).encode(),
             ".json": lambda: (json.dumps(self.to_json(), indent=1) + "\n").encode(),
         }
         if path.suffix.lower() == ".gpkg":
@@ -87,32 +100,31 @@ class AreaReport:
         return FeatureTable(table.shapes, table.crs, {name: _column(values) for name, values in columns.items()})
 
 
-@dataclass(frozen=True)
-class AreaOptions:
-    """zones: a vector file, by `column`; method: exact or centre; classes: names of a map that has none of its own."""
-
-    zones: str | None = None
-    column: str | None = None
-    method: str = "exact"
-    classes: tuple[str, ...] = ()
-
-
 def area(
     paths: Paths, options: AreaOptions | None = None, *, sample: str | Path | None = None,
-    answers: AnswerSource | None = None, interval: str = "wilson", out: str | Path | None = None,
+    answers: AnswerSource | None = None, interval: str = DEFAULT, out: str | Path | None = None,
 ) -> AreaReport:  # fmt: skip
     """km2 of each class in each zone; with a sample of this map also estimates and 95 % intervals.
 
-    out: .csv, .gpkg (needs zones) or .json. ValueError: a sample of another map, zones off the map.
+    out: .csv, .gpkg (needs zones) or .json. ValueError: a sample of another map, zones that all lie off the map.
     """
     options = options or AreaOptions()
     target = _target(out, options.zones)
     class_map, zones = open_class_map(paths, options.classes), _zones(options)
     counted = class_areas(class_map, zones, method=options.method)
     rows, warnings = _counted(counted), [BIASED]
+    if class_map.holds_shares:
+        summed = share_areas(class_map, zones, method=options.method)
+        rows, warnings = _counted(counted.with_shares(summed)), [BIASED_SHARES]
     if sample is not None:
-        rows, warnings = _estimated(class_map, counted, options, (sample, answers, interval))
-    return _finished(f"km2 by class: {class_map.name}", (rows, warnings), class_map, zones, target)
+        rows, warnings = _estimated(class_map, counted, zones, (sample, answers, interval))
+    one_class = (
+        None
+        if class_map.holds_shares
+        else one_class_note(dict(zip(counted.classes, counted.km2.sum(0).tolist(), strict=True)))
+    )
+    content = rows, [*warnings, *([] if one_class is None else [one_class]), *_off_map(counted, zones)]
+    return _finished(f"km2 by class: {class_map.name}", content, class_map, _on_map(zones, counted), target)
 
 
 def change(
@@ -129,14 +141,15 @@ def change(
     first, second = open_class_map(before, options.classes), open_class_map(after, options.classes)
     zones = _zones(options)
     table = transition_areas(first, second, zones, method=options.method)
-    content = _changed(table), [BIASED_CHANGE]
+    rows, warnings = _changed(table), [BIASED_CHANGE]
     if sample is not None:
-        content = _estimated_change(first, second, options, (sample, answers, "wilson"))
-    return _finished(f"km2 by change: {first.name} to {second.name}", content, first, zones, target)
+        rows, warnings = _estimated_change(first, second, (zones, options.method), (sample, answers, DEFAULT))
+    content = rows, [*warnings, *_off_map(table, zones)]
+    return _finished(f"km2 by change: {first.name} to {second.name}", content, first, _on_map(zones, table), target)
 
 
 def _estimated_change(
-    first: ClassMap, second: ClassMap, options: AreaOptions, source: tuple
+    first: ClassMap, second: ClassMap, counting: tuple[Zones | None, str], source: tuple
 ) -> tuple[list[Row], list[str]]:
     """Rows with estimates of a sample of the map of the changes."""
     folder = source[0]
@@ -146,8 +159,8 @@ def _estimated_change(
             f"--sample {folder} was drawn from {changes.name}, which does not show the changes from {first.name} to "
             f"{second.name}: write their map with --map CHANGE.tif and draw a sample of it"
         )
-    counted = class_areas(changes, _zones(options), method=options.method)
-    rows, notes = _estimated(changes, counted, options, source)
+    zones, method = counting
+    rows, notes = _estimated(changes, class_areas(changes, zones, method=method), zones, source)
     pairs = {change_name(a, b): {"from": a, "to": b} for a in first.classes for b in second.classes}
     return [
         {"zone": row["zone"], **pairs[row["class"]], **{k: v for k, v in row.items() if k not in ("zone", "class")}}
@@ -182,36 +195,51 @@ def _target(out: str | Path | None, zones: str | None) -> Path | None:
     return path
 
 
+def _on_map(zones: Zones | None, table: AreaTable | ChangeTable) -> Zones | None:
+    return None if zones is None else zones.subset(table.zones)
+
+
+def _off_map(table: AreaTable | ChangeTable, zones: Zones | None) -> list[str]:
+    """Sentences on the zones that the map does not hold, or not wholly."""
+    if zones is None:
+        return []
+    lines = []
+    if table.off_map:
+        lines.append(OFF_MAP.format(len(table.off_map), len(zones.names), listed(table.off_map)))
+    total_km2 = zones.subset(table.zones).km2
+    partly = [name for name, off, km2 in zip(table.zones, table.off_km2, total_km2, strict=True) if off > PARTLY * km2]
+    return [*lines, *([PARTLY_OFF.format(len(partly), listed(partly))] if partly else [])]
+
+
 def _counted(table: AreaTable) -> list[Row]:
     return [
         {
             "zone": zone, "class": name, "mapped_km2": float(table.km2[z, c]),
             "share": float(table.km2[z, c] / table.known_km2[z]) if table.known_km2[z] else None,
-            "unknown_km2": float(table.unknown_km2[z]),
+            "unknown_km2": float(table.unknown_km2[z]), "off_map_km2": float(table.off_km2[z]),
         }
         for z, zone in enumerate(table.zones)
         for c, name in enumerate(table.classes)
     ]  # fmt: skip
 
 
-def _estimated(class_map: ClassMap, counted: AreaTable, options: AreaOptions, source) -> tuple[list[Row], list[str]]:
+def _estimated(
+    class_map: ClassMap, counted: AreaTable, zones: Zones | None, source: tuple
+) -> tuple[list[Row], list[str]]:
     """Rows with estimates of a sample of the same map."""
     folder, answers, interval = source
-    sample = read_key(folder)
-    mapped = {name: float(counted.km2[:, at].sum()) for at, name in enumerate(counted.classes)}
-    same = tuple(mapped) == sample.classes and {Path(p).name for p in sample.maps} == {
-        sheet.path.name for sheet in class_map.sheets
-    }
-    if not same:
-        raise ValueError(f"--sample {folder} was drawn from {', '.join(sample.maps)}, not from {class_map.name}")
-    report = estimate_accuracy(
-        folder, answers, zones=None if options.zones is None else (options.zones, options.column), interval=interval
-    )
-    assessment = report.assessment
+    key = read_key(folder)
+    if counted.classes != key.classes:
+        raise ValueError(f"--sample {folder} was drawn from {', '.join(key.maps)}, not from {class_map.name}")
+    check_map(key, class_map)
+    answers = answers or AnswerSource()
+    sample, reference = sampled(Path(folder), answers)
+    facts = None if zones is None else facts_of(zones, counted)
+    assessment = assess(sample, reference, interval=interval, zones=facts, simulated_answers=answers.is_world)
     if assessment.refusal:
         raise ValueError(assessment.refusal)
-    notes = [line for line in report.lines[2:] if line.startswith(("note", "simulated")) or "uncertain" in line]
-    if options.zones is not None:
+    notes = _notes(assessment, class_map)
+    if zones is not None:
         return [_of_zone(each) for each in assessment.zones], notes
     rows = [
         {
@@ -224,10 +252,18 @@ def _estimated(class_map: ClassMap, counted: AreaTable, options: AreaOptions, so
     return rows, notes
 
 
+def _notes(assessment: Assessment, class_map: ClassMap) -> list[str]:
+    """What is to be minded of estimates."""
+    lines = AssessmentReport(assessment).lines[2:]
+    notes = [line for line in lines if line.startswith(("note", "simulated")) or "uncertain" in line]
+    notes += [*assessment.warnings, *([] if assessment.sample.fingerprint else [UNTIED])]
+    return [*notes, SHARES] if class_map.holds_shares else notes
+
+
 def _of_zone(each: ZoneArea) -> Row:
     return {
         "zone": each.zone, "class": each.name, "mapped_km2": each.mapped_km2, "points": each.points,
-        "km2": each.km2, "standard_error_km2": each.error_km2, **_ends(each.interval_km2),
+        "km2": each.km2, "standard_error_km2": each.error_km2, **_ends(each.interval_km2), "off_map_km2": each.off_km2,
     }  # fmt: skip
 
 
@@ -239,7 +275,7 @@ def _ends(bounds) -> Row:
 def _changed(table: ChangeTable) -> list[Row]:
     return [
         {"zone": zone, "from": before, "to": after, "mapped_km2": float(table.km2[z, i, j]),
-         "unknown_km2": float(table.unknown_km2[z])}
+         "unknown_km2": float(table.unknown_km2[z]), "off_map_km2": float(table.off_km2[z])}
         for z, zone in enumerate(table.zones)
         for i, before in enumerate(table.before)
         for j, after in enumerate(table.after)
@@ -250,14 +286,6 @@ def _cell(value: Any) -> str:
     if value is None:
         return "-"
     return f"{value:,.4f}" if isinstance(value, float) else str(value)
-
-
-def _csv(rows: Sequence[Row]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
 
 
 def _column(values: Sequence[Any]) -> np.ndarray:

@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gee_export.base.atomic import check_writable, local_path
-from gee_export.base.grid import Window, crop
-from gee_export.base.scheme import UNKNOWN
-from inference import cog
-from inference.assessment.class_map import BLOCK_PX, ClassMap, Paths, open_class_map
-from inference.map_file import SETTINGS_TAG
+from isamap.gee_export.base.atomic import check_writable, local_path
+from isamap.gee_export.base.grid import Window, crop
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.assessment.class_map import BLOCK_PX, ClassMap, Paths, check_one_place, open_class_map
+from isamap.inference.map_files import cog
+from isamap.inference.map_files.map_file import SETTINGS_TAG
 
 CHANGES, PAIR = "changes", "change_of"  # tags of a map of changes: its classes, and which two maps it compares
 CARRIED = ("period_start", "period_end")
@@ -78,6 +78,7 @@ def write_change_map(before: Paths, after: Paths, out: str | Path, *, classes: t
         raise ValueError(f"--map {target}: give a name that ends in .tif")
     check_writable(target)
     first, second = open_class_map(before, classes), open_class_map(after, classes)
+    check_one_place(first, second)
     names = change_names(first, second)
     if len(first.sheets) != 1:
         raise ValueError(f"{first.name} has no grid of its own: give the .vrt of its tiles as the earlier map")
@@ -117,6 +118,6 @@ def _colours(first: ClassMap, second: ClassMap) -> tuple[str, ...]:
     colours = []
     for i, before in enumerate(first.classes):
         for j, after in enumerate(second.classes):
-            other = _OTHER[(i * len(second.classes) + j) % len(_OTHER)]
-            colours.append(_SAME[i % 2] if before == after else _GAIN if after == "impervious" else other)
+            colour = _OTHER[(i * len(second.classes) + j) % len(_OTHER)]
+            colours.append(_SAME[i % 2] if before == after else _GAIN if after == "impervious" else colour)
     return tuple(colours)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,11 +17,12 @@ from pyproj import Transformer
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RioWindow
 
-from gee_export.base.grid import Window, crop, crs_of, tiles
-from gee_export.base.named_raster import open_named
-from gee_export.base.scheme import UNKNOWN
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
-from inference.map_file import probability_of
+from isamap.gee_export.base.grid import Window, crop, crs_of, tiles
+from isamap.gee_export.base.named_raster import open_named
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Legend
+from isamap.inference.map_files.map_file import holds_shares, probability_of
+from isamap.inference.map_files.simulation import shows_no_real_place
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -39,10 +42,10 @@ class Sheet:
     geobox: GeoBox
     nodata: int = UNKNOWN
 
-    def read(self, window: Window) -> np.ndarray:
-        """Stored classes of a window, uint8, UNKNOWN where the file has no data or ends."""
+    def read(self, window: Window, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
+        """Stored classes (steps up to `greatest`) of a window, uint8, UNKNOWN where the file has no data or ends."""
         with open_named(self.path) as file:
-            return _read(file, window, self.nodata)
+            return _read(file, window, self.nodata, greatest=greatest)
 
     @cached_property
     def to_degrees(self) -> Transformer:
@@ -74,7 +77,7 @@ class Sheet:
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class SheetBlock:
     """Part of a sheet: its number in the map, the sheet's, the window, its grid, its classes (ELSEWHERE: ground of
     another sheet).
     """
@@ -103,9 +106,23 @@ class ClassMap:
     @property
     def simulated(self) -> bool:
         """Whether the map says of itself that it shows no real place."""
-        return dict(self.tags).get("simulated") == "true"
+        return shows_no_real_place(dict(self.tags))
 
-    def blocks(self, side: int = BLOCK_PX, only: Container[int] | None = None) -> Iterator[Block]:
+    def shares_ground(self, other: ClassMap) -> bool:
+        """Whether the maps' rectangles in degrees meet; those of neighbours on a grid may by a sliver."""
+        import shapely
+
+        boxes = [
+            shapely.union_all([shapely.box(*sheet.bounds_wsen) for sheet in each.sheets]) for each in (self, other)
+        ]
+        return bool(shapely.intersection(*boxes).area > 0)
+
+    @property
+    def holds_shares(self) -> bool:
+        """Whether the numbers beside the classes are shares of impervious ground, not probabilities."""
+        return holds_shares(dict(self.tags))
+
+    def blocks(self, side: int = BLOCK_PX, only: Container[int] | None = None) -> Iterator[SheetBlock]:
         """The whole map, block by block; pixels that an earlier sheet knows are ELSEWHERE in a later one.
 
         only: numbers of blocks, where others are not even read.
@@ -121,7 +138,7 @@ class ClassMap:
             with open_named(sheet.path) as file:
                 for index, window in windows:
                     class_HW = self._once(at, window, _read(file, window, sheet.nodata))
-                    yield Block(index, at, window, crop(sheet.geobox, window), class_HW)
+                    yield SheetBlock(index, at, window, crop(sheet.geobox, window), class_HW)
 
     def at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         """Class of the pixel that each point lies in, uint8, of the first sheet that knows one; UNKNOWN elsewhere."""
@@ -129,11 +146,32 @@ class ClassMap:
 
     def probability_at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray | None:
         """Probability of impervious at points, NaN where none is; None where the map has no file of probabilities."""
-        sheets = [Sheet(probability_of(sheet.path), sheet.geobox) for sheet in self.sheets]
-        if not all(sheet.path.is_file() for sheet in sheets):
+        sheets = self.share_sheets
+        if sheets is None:
             return None
         steps = _sampled(sheets, lon, lat, greatest=PROB_STEPS)
         return np.where(steps == UNKNOWN, np.nan, steps / PROB_STEPS)
+
+    @property
+    def share_sheets(self) -> tuple[Sheet, ...] | None:
+        """The sheets of shares (probabilities) beside those of classes; None where any lacks."""
+        sheets = tuple(Sheet(probability_of(sheet.path), sheet.geobox) for sheet in self.sheets)
+        return sheets if all(sheet.path.is_file() for sheet in sheets) else None
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of the names of the classes, the grids and every pixel; one pass over the map.
+
+        It ties a sample to the map that it was drawn from, however the files are named.
+        """
+        digest = hashlib.sha256(json.dumps(self.classes).encode())
+        for sheet in self.sheets:
+            height, width = sheet.geobox.shape
+            grid = [crs_of(sheet.geobox).to_wkt(), list(sheet.geobox.affine)[:6], height, width]
+            # The grid as well: the same classes moved by a pixel are another map.
+            digest.update(json.dumps(grid).encode())
+            for window in tiles(height, width, BLOCK_PX):
+                digest.update(sheet.read(window).tobytes())
+        return digest.hexdigest()[:16]
 
     def on_grid(self, geobox: GeoBox) -> np.ndarray:
         """Classes at the centres of a grid's pixels, nearest; read directly where the grids are the same."""
@@ -152,6 +190,7 @@ class ClassMap:
         if crs_of(own) != crs_of(geobox):
             return None
         col, row = ~own.affine * (geobox.affine.c, geobox.affine.f)
+        # A millionth of a pixel: corners that two programs wrote differ in their last digits.
         if max(abs(row - round(row)), abs(col - round(col))) > 1e-6 or not _same_step(own, geobox):
             return None
         return self.sheets[0].read(Window(round(row), round(col), *geobox.shape))
@@ -175,6 +214,7 @@ class ClassMap:
         import shapely
 
         boxes = [shapely.box(*sheet.bounds_wsen) for sheet in self.sheets]
+        # By a tree: ten thousand tiles have fifty million pairs, of which neighbours alone can meet.
         near = [np.sort(shapely.STRtree(boxes).query(box)) for box in boxes]
         return [
             [int(j) for j in near[i] if j < i and _share_ground(self.sheets[j], self.sheets[i])]
@@ -191,19 +231,33 @@ def open_class_map(paths: Paths, classes: Sequence[str] = ()) -> ClassMap:
     files = [file for path in _listed(paths) for file in _files(Path(path).expanduser())]
     with ExitStack() as stack:
         heads = [_head(stack, file) for file in files]
-    named = {head.classes or tuple(classes) for head in heads}
+    names = _class_names(files[0], {head.classes or tuple(classes) for head in heads}, classes)
+    return ClassMap(tuple(head.sheet for head in heads), names, heads[0].tags)
+
+
+def _class_names(file: Path, named: set[tuple[str, ...]], classes: Sequence[str]) -> tuple[str, ...]:
+    """The names of all tiles; ValueError where they differ, or some are named by the file and the user, or by nobody.
+
+    file: the first of them; named: the tiles' names; classes: the user's.
+    """
     if classes and named != {tuple(classes)}:
         own = max(named, key=len)
-        raise ValueError(f"{files[0]} names its classes itself ({', '.join(own)}): leave --classes out")
+        raise ValueError(f"{file} names its classes itself ({', '.join(own)}): leave --classes out")
     if len(named) > 1:
         shown = "; ".join(", ".join(each) or "none named" for each in sorted(named))
-        raise ValueError(f"the tiles of {files[0].parent} have different classes ({shown}): give tiles of one map")
+        raise ValueError(f"the tiles of {file.parent} have different classes ({shown}): give tiles of one map")
     (names,) = named
     if not names:
         raise ValueError(
-            f"{files[0]} does not name its classes: give --classes with the names of the values 0, 1, ... in order"
+            f"{file} does not name its classes: give --classes with the names of the values 0, 1, ... in order"
         )
-    return ClassMap(tuple(head.sheet for head in heads), names, heads[0].tags)
+    return names
+
+
+def check_one_place(first: ClassMap, second: ClassMap) -> None:
+    """ValueError where two maps that are compared share no ground."""
+    if not first.shares_ground(second):
+        raise ValueError(f"{second.name} lies beside {first.name} and shares no ground with it: give maps of one place")
 
 
 @dataclass(frozen=True)
@@ -216,8 +270,10 @@ class _Head:
 def _head(stack: ExitStack, path: Path) -> _Head:
     try:
         file = stack.enter_context(open_named(path))
-    except RasterioError as error:
-        raise ValueError(f"{path} is no raster that can be read: {error}") from error
+    except RasterioError:
+        raise ValueError(
+            f"{path} is no raster that can be read: give the GeoTIFF of a map, a VRT of such files or a folder of tiles"
+        ) from None
     if file.crs is None:
         raise ValueError(f"{path} has no coordinate system, so its pixels have no area: add one (gdal_edit.py -a_srs)")
     if file.dtypes[0] != "uint8":
@@ -246,14 +302,23 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise ValueError(f"map {path}: no such file or folder")
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in RASTERS)
-    tifs = [file for file in files if file.suffix.lower() != ".vrt"]
+    tifs = _tifs(path.iterdir()) or _tifs(path.glob("*/*"))  # tiles of a run lie in sub-folders
     names = {file.name for file in tifs}
-    beside = {probability_of(file).name for file in tifs} & names
+    beside = {neighbour for file in tifs for neighbour in _beside(file)} & names
     map_files = [file for file in tifs if file.name not in beside]
     if not map_files:
         raise ValueError(f"folder {path} holds no GeoTIFF: give a folder of a map's tiles")
     return map_files
+
+
+def _tifs(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() in RASTERS and path.suffix.lower() != ".vrt")
+
+
+def _beside(path: Path) -> tuple[str, ...]:
+    """Names of the files that lie beside a map's classes and are no map of their own."""
+    sets, shares = (f"{path.stem}_{layer}{path.suffix}" for layer in ("set", "share"))
+    return probability_of(path).name, sets, shares
 
 
 def _sampled(sheets: Sequence[Sheet], lon: np.ndarray, lat: np.ndarray, *, greatest: int) -> np.ndarray:

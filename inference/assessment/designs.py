@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from inference.assessment import frame as frames
-from inference.assessment.class_map import ClassMap
-from inference.assessment.frame import Frame, Pixels
-from inference.assessment.pixel_area import cell_area_m2
-from inference.assessment.sample import Cluster, Point, Sample, Stratum
-from inference.assessment.strata import Strata, WholeMap
+from isamap.inference.assessment import frame as frames
+from isamap.inference.assessment.class_map import ClassMap
+from isamap.inference.assessment.frame import FramePixels, SamplingFrame
+from isamap.inference.assessment.pixel_area import cell_area_m2
+from isamap.inference.assessment.sample import Cluster, DrawnSample, Point, Stratum
+from isamap.inference.assessment.strata import Strata, WholeMap
 
 KM2 = 1e6
 CANDIDATES = 8  # drawn for each point that a minimum distance leaves
@@ -39,19 +39,25 @@ class Drawing:
         """The same numbers for the same seed."""
         return np.random.default_rng(self.seed)
 
-    def simple(self, points: int, *, min_distance_m: float = 0.0, frame: Frame | None = None) -> Sample:
+    def simple(self, points: int, *, min_distance_m: float = 0.0, frame: SamplingFrame | None = None) -> DrawnSample:
         """A simple random sample of known pixels. frame: the map surveyed as a whole, if it was."""
         strata = frame or WholeMap()
         return self.stratified(strata, np.array([points]), min_distance_m=min_distance_m, design="simple")
 
     def stratified(
-        self, strata: Strata | Frame, counts: np.ndarray, *, min_distance_m: float = 0.0, design: str = "stratified"
-    ) -> Sample:
+        self,
+        strata: Strata | SamplingFrame,
+        counts: np.ndarray,
+        *,
+        min_distance_m: float = 0.0,
+        design: str = "stratified",
+    ) -> DrawnSample:
         """Simple random samples within strata, of so many points each; `strata` may be a frame that was surveyed."""
         frame, rng = self._surveyed(strata), self.rng()
         counts = np.where(frame.strata_m2 > 0, counts, 0)
         pixels = _apart(frame, counts, rng, min_distance_m) if min_distance_m else frames.draw(frame, counts, rng)
         sizes = np.bincount(pixels.stratum_N, minlength=len(counts))
+        # By ground, not by pixels: in degrees they shrink towards the poles.
         inclusion = sizes[pixels.stratum_N] * pixels.area_N / frame.strata_m2[pixels.stratum_N]
         sample = self._sample(frame, pixels, inclusion, design, {"points": int(counts.sum())}, rng)
         if not min_distance_m:
@@ -59,7 +65,7 @@ class Drawing:
         settings = {**sample.settings, "min_distance_m": min_distance_m}
         return replace(sample, flaw=DISTANCE_FLAW, settings=settings)
 
-    def systematic(self, points: int, *, frame: Frame | None = None) -> Sample:
+    def systematic(self, points: int, *, frame: SamplingFrame | None = None) -> DrawnSample:
         """The pixels on a square lattice with a random start: about so many, at least the lattice's step apart."""
         for sheet in self.class_map.sheets:
             crs = sheet.geobox.crs
@@ -77,7 +83,9 @@ class Drawing:
         sample = self._sample(frame, pixels, inclusion, "systematic", settings, rng)
         return replace(sample, notes=(SYSTEMATIC_NOTE,))
 
-    def clusters(self, clusters: int, points_each: int, side_m: float, *, frame: Frame | None = None) -> Sample:
+    def clusters(
+        self, clusters: int, points_each: int, side_m: float, *, frame: SamplingFrame | None = None
+    ) -> DrawnSample:
         """Square blocks of a side drawn by simple random sampling, then pixels within each the same way.
 
         frame: the map surveyed in such blocks, if it was.
@@ -86,6 +94,7 @@ class Drawing:
         holding = np.flatnonzero(frame.pixels_BH[:, 0])
         if not 2 <= clusters <= len(holding):
             raise ValueError(f"--clusters {clusters}: expected 2 to {len(holding)}, the map's blocks with known ground")
+        # Sorted, as the map's blocks are read in order.
         blocks = np.sort(rng.choice(holding, clusters, replace=False))
         pixels = _within(frame, blocks, points_each, rng)
         each = np.bincount(pixels.block_N, minlength=len(frame.area_BH))
@@ -103,13 +112,13 @@ class Drawing:
             raise ValueError(f"--cluster-side {side_m:g}: expected at least two pixels of {step_m:.3g} m")
         return round(side_m / step_m)
 
-    def _surveyed(self, strata: Strata | Frame) -> Frame:
-        return strata if isinstance(strata, Frame) else frames.survey(self.class_map, strata)
+    def _surveyed(self, strata: Strata | SamplingFrame) -> SamplingFrame:
+        return strata if isinstance(strata, SamplingFrame) else frames.survey(self.class_map, strata)
 
     def _sample(
-        self, frame: Frame, pixels: Pixels, inclusion: np.ndarray, design: str, settings: dict[str, Any],
+        self, frame: SamplingFrame, pixels: FramePixels, inclusion: np.ndarray, design: str, settings: dict[str, Any],
         rng: np.random.Generator,
-    ) -> Sample:  # fmt: skip
+    ) -> DrawnSample:  # fmt: skip
         """The record of drawn pixels, in an order that says nothing of stratum or class."""
         lon, lat = pixels.lonlat(self.class_map)
         names, classes = frame.strata.names, self.class_map.classes
@@ -118,13 +127,14 @@ class Drawing:
                 index, float(lon[at]), float(lat[at]), names[pixels.stratum_N[at]], classes[pixels.class_N[at]],
                 float(min(inclusion[at], 1.0)), int(pixels.block_N[at]) if design == "cluster" else -1,
             )
+            # Shuffled: an interpreter who sees classes in a row would expect the next one.
             for index, at in enumerate(rng.permutation(len(pixels)), 1)
         )  # fmt: skip
         strata = tuple(
-            Stratum(name, float(area / KM2), int(count))
+            Stratum(name, float(area / KM2), int(count), frame.strata.class_of.get(name, ""))
             for name, area, count in zip(names, frame.strata_m2, frame.pixels_BH.sum(axis=0), strict=True)
         )
-        return Sample(
+        return DrawnSample(
             design=design,
             points=points,
             strata=strata,
@@ -132,15 +142,16 @@ class Drawing:
             maps=tuple(str(sheet.path) for sheet in self.class_map.sheets),
             settings={"seed": self.seed, **settings},
             simulated=self.class_map.simulated,
+            fingerprint=self.class_map.fingerprint(),
         )
 
 
-def _within(frame: Frame, blocks: np.ndarray, points_each: int, rng: np.random.Generator) -> Pixels:
+def _within(frame: SamplingFrame, blocks: np.ndarray, points_each: int, rng: np.random.Generator) -> FramePixels:
     """Different pixels of each chosen block: points_each, or all where it has fewer."""
     ends = frame.area_BH[:, 0].cumsum()
     starts = ends - frame.area_BH[:, 0]
     counts = np.minimum(points_each, frame.pixels_BH[blocks, 0])
-    pixels: Pixels | None = None
+    pixels: FramePixels | None = None
     for _ in range(frames.MOST_PASSES):
         places = np.sort(
             np.concatenate([rng.uniform(starts[b], ends[b], 2 * n + 2) for b, n in zip(blocks, counts, strict=True)])
@@ -152,14 +163,14 @@ def _within(frame: Frame, blocks: np.ndarray, points_each: int, rng: np.random.G
     raise ValueError(f"--points {points_each} a cluster take nearly every pixel of one: ask for fewer")
 
 
-def _few_each(pixels: Pixels, blocks: np.ndarray, counts: np.ndarray) -> Pixels:
+def _few_each(pixels: FramePixels, blocks: np.ndarray, counts: np.ndarray) -> FramePixels:
     keys = np.stack([pixels.sheet_N, pixels.row_N, pixels.col_N], axis=1)
     unique = pixels.subset(np.sort(np.unique(keys, axis=0, return_index=True)[1]))
     selection = [np.flatnonzero(unique.block_N == block)[:count] for block, count in zip(blocks, counts, strict=True)]
     return unique.subset(np.concatenate(selection))
 
 
-def _apart(frame: Frame, counts: np.ndarray, rng: np.random.Generator, distance_m: float) -> Pixels:
+def _apart(frame: SamplingFrame, counts: np.ndarray, rng: np.random.Generator, distance_m: float) -> FramePixels:
     """Pixels drawn one after another, those too near to an earlier one left out."""
     tries = np.minimum(counts * CANDIDATES, frame.pixels_BH.sum(axis=0))
     pixels = frames.draw(frame, tries, rng)

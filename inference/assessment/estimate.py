@@ -3,66 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.atomic import check_writable, local_path
-from gee_export.base.errors import notice
-from inference.assessment import product_scores
-from inference.assessment.answer_sheet import ANSWERS, SHEET
-from inference.assessment.answers import CLASS_COLUMN, UNCERTAIN, Consensus, Interpretation, consensus, read_answers
-from inference.assessment.assessment import Assessment, ZoneFacts, assess, evidence_of
-from inference.assessment.class_map import ClassMap, open_class_map
-from inference.assessment.product_scores import ProductScores
-from inference.assessment.reference_points import ReferencePoints, place_points
-from inference.assessment.report import JSON, AssessmentReport
-from inference.assessment.sample import KEY, Sample, read_key
-from inference.assessment.zonal import class_areas
-from inference.assessment.zones import read_zones
+from isamap.gee_export.base.atomic import check_writable, local_path
+from isamap.gee_export.base.errors import notice
+from isamap.inference.assessment import product_scores
+from isamap.inference.assessment.answer_sheet import ANSWERS, SHEET
+from isamap.inference.assessment.answers import (
+    UNCERTAIN,
+    Consensus,
+    Interpretation,
+    consensus,
+    read_answers,
+)
+from isamap.inference.assessment.assessment import Assessment, assess
+from isamap.inference.assessment.class_map import ClassMap, open_class_map
+from isamap.inference.assessment.evidence import evidence_of
+from isamap.inference.assessment.intervals import DEFAULT
+from isamap.inference.assessment.product_scores import ProductScores
+from isamap.inference.assessment.reference_points import ReferencePoints, place_points
+from isamap.inference.assessment.report import JSON, AssessmentReport
+from isamap.inference.assessment.request import AnswerSource, ProductRequest
+from isamap.inference.assessment.sample import KEY, DrawnSample, read_key
+from isamap.inference.assessment.zonal import AreaTable, class_areas
+from isamap.inference.assessment.zone_areas import ZoneFacts
+from isamap.inference.assessment.zones import Zones, read_zones
 
 if TYPE_CHECKING:
-    from inference.assessment.server_labels import ServerLabel
+    from isamap.inference.assessment.server_labels import ServerLabel
 
 ZoneFile = str | Path | tuple[str | Path, str | None]
 
-WORLD = "world"
 FIGURE = "products.png"
 YEAR_TAGS = ("period_start", "year")
 
 
-@dataclass(frozen=True)
-class ProductRequest:
-    """Products to judge on the same points: names of `isamap labels` or assets, the year of their labels, and whether
-    their own area is counted on the map's ground, too.
-    """
-
-    names: tuple[str, ...] = ()
-    year: int | None = None
-    areas: bool = False
-
-
-@dataclass(frozen=True)
-class AnswerSource:
-    """Where answers come from: files (one or several interpreters), or the simulated world's truth ("world").
-
-    Without files, the sample's own sheet. design: how points that isamap did not draw were drawn; classes: of a map
-    that names none, both for such points alone.
-    """
-
-    files: tuple[str, ...] = ()
-    column: str = CLASS_COLUMN
-    design: str = "purposive"
-    classes: tuple[str, ...] = ()
-
-    @property
-    def is_world(self) -> bool:
-        """Whether the world answers."""
-        return self.files == (WORLD,)
-
-
 def estimate_accuracy(
-    folder: str | Path, answers: AnswerSource | None = None, *, zones: ZoneFile | None = None, interval: str = "wilson",
+    folder: str | Path, answers: AnswerSource | None = None, *, zones: ZoneFile | None = None, interval: str = DEFAULT,
     products: ProductRequest | None = None, out: str | Path | None = None,
 ) -> AssessmentReport:  # fmt: skip
     """Accuracies and areas of the map of a sample by its answers; written into `out` where one is given.
@@ -76,11 +54,11 @@ def estimate_accuracy(
     target = None if out is None else local_path(out)
     if target is not None:
         check_writable(target / JSON)
-    sample, reference = _sampled(Path(folder), answers)
+    sample, reference = sampled(Path(folder), answers)
     facts = None
     if zones is not None:
         polygons = read_zones(*((zones,) if isinstance(zones, (str, Path)) else zones))
-        facts = ZoneFacts(polygons, class_areas(class_map_of(sample), polygons))
+        facts = facts_of(polygons, class_areas(class_map_of(sample), polygons))
     assessment = assess(sample, reference, interval=interval, zones=facts, simulated_answers=answers.is_world)
     report = AssessmentReport(assessment, _products(assessment, reference, products or ProductRequest()))
     if target is not None:
@@ -88,16 +66,32 @@ def estimate_accuracy(
     return report
 
 
-def class_map_of(sample: Sample) -> ClassMap:
-    """The map that a sample was drawn from; ValueError where it is gone, or where there was none."""
+def facts_of(zones: Zones, mapped: AreaTable) -> ZoneFacts:
+    """The zones that share ground with the map, in the order of the map's counts."""
+    return ZoneFacts(zones.subset(mapped.zones), mapped)
+
+
+def check_map(sample: DrawnSample, class_map: ClassMap) -> None:
+    """ValueError where a map is not the one that the sample was drawn from, whatever the names of their files."""
+    if sample.fingerprint and sample.fingerprint != class_map.fingerprint():
+        raise ValueError(
+            f"{class_map.name} is not the map that this sample was drawn from ({', '.join(sample.maps)}, fingerprint "
+            f"{sample.fingerprint}): its pixels or classes differ; give that map, or draw a sample of this one"
+        )
+
+
+def class_map_of(sample: DrawnSample) -> ClassMap:
+    """The map that a sample was drawn from; ValueError where it is gone or has changed, or where there was none."""
     if not sample.maps:
         raise ValueError(
             "these points were chosen in a dataset, not drawn from a map: leave out --by, --products, --answers world"
         )
-    return open_class_map(sample.maps, sample.classes if _nameless(sample) else ())
+    class_map = open_class_map(sample.maps, sample.classes if _nameless(sample) else ())
+    check_map(sample, class_map)
+    return class_map
 
 
-def _nameless(sample: Sample) -> bool:
+def _nameless(sample: DrawnSample) -> bool:
     try:
         open_class_map(sample.maps[0])
     except ValueError as error:
@@ -107,7 +101,7 @@ def _nameless(sample: Sample) -> bool:
     return False
 
 
-def _sampled(folder: Path, answers: AnswerSource) -> tuple[Sample, Consensus]:
+def sampled(folder: Path, answers: AnswerSource) -> tuple[DrawnSample, Consensus]:
     """The sample and its answers: drawn by isamap, or points of the user's own on a map."""
     if (folder / KEY).is_file():
         sample = read_key(folder)
@@ -121,7 +115,7 @@ def _sampled(folder: Path, answers: AnswerSource) -> tuple[Sample, Consensus]:
     return sample, consensus(read, [point.plotid for point in sample.points])
 
 
-def _reference(sample: Sample, folder: Path, answers: AnswerSource) -> Consensus:
+def _reference(sample: DrawnSample, folder: Path, answers: AnswerSource) -> Consensus:
     plotids = [point.plotid for point in sample.points]
     if answers.is_world:
         return consensus([world_answers(sample)], plotids)
@@ -139,12 +133,12 @@ def _apart(read: Sequence[Interpretation]) -> list[Interpretation]:
     ]
 
 
-def world_answers(sample: Sample) -> Interpretation:
+def world_answers(sample: DrawnSample) -> Interpretation:
     """The simulated world's truth at the points, of a map of impervious and pervious ground.
 
     ValueError: a map of other classes, or ground that the world does not hold.
     """
-    from inference.assessment import server_labels
+    from isamap.inference.assessment import server_labels
 
     if set(sample.classes) != {"pervious", "impervious"}:
         raise ValueError(f"--answers world knows pervious and impervious ground, the map {', '.join(sample.classes)}")
@@ -171,7 +165,7 @@ def _products(assessment: Assessment, reference: Consensus, request: ProductRequ
     """The map's and each product's scores; products without ground here are left out with a note."""
     if not request.names:
         return ()
-    from inference.assessment import server_labels
+    from isamap.inference.assessment import server_labels
 
     if product_scores.IMPERVIOUS not in assessment.sample.classes:
         raise ValueError("--products are judged by the class impervious, which the map does not have")
@@ -184,6 +178,7 @@ def _products(assessment: Assessment, reference: Consensus, request: ProductRequ
         except ValueError as error:
             if len(request.names) == 1 and request.names[0] == name:
                 raise
+            # Several products were asked: one that has no ground here must not take the others' scores along.
             notice(f"note: {name} is left out: {error}")
             continue
         rows += _scored(label, assessment, evidence, class_map, areas=request.areas)
@@ -193,7 +188,7 @@ def _products(assessment: Assessment, reference: Consensus, request: ProductRequ
 def _scored(
     label: ServerLabel, assessment: Assessment, evidence: Any, class_map: ClassMap, *, areas: bool
 ) -> list[ProductScores]:
-    from inference.assessment import server_labels
+    from isamap.inference.assessment import server_labels
 
     label_N = server_labels.at_points(label, assessment.sample, class_map)
     km2 = server_labels.mapped_km2(label, class_map) if areas else None
@@ -208,7 +203,5 @@ def _drawn(report: AssessmentReport, target: Path) -> str:
     """The name of the figure of products, where there are any."""
     if not report.products:
         return ""
-    from inference.assessment.figure import draw_products
-
-    draw_products(report.products, target / FIGURE, simulated=report.assessment.simulated_answers)
+    product_scores.draw(report.products, target / FIGURE, simulated=report.assessment.simulated_answers)
     return FIGURE

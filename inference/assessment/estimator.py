@@ -7,7 +7,8 @@ map's classes, these are the estimators of Olofsson et al. (2014), Remote Sensin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -34,14 +35,15 @@ class Design(Protocol):
 class Stratified:
     """Simple random samples within strata: weights (strata,) are their shares of the ground, stratum_N of each point.
 
-    units: pixels of each stratum, for the finite population correction; without them it is ignored, as samples are far
-    smaller than maps. ValueError: a stratum with ground and fewer than two points, whose variance nothing says.
+    class_H: the map's class (number) that all pixels of each stratum have, where strata lie within the map's classes.
+    There is no finite population correction, as samples are far smaller than maps. ValueError: a stratum with ground
+    and fewer than two points, whose variance nothing says.
     """
 
     weights: np.ndarray
     stratum_N: np.ndarray
     names: tuple[str, ...] = ()
-    units: np.ndarray | None = None
+    class_H: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         counts = self.counts
@@ -67,8 +69,7 @@ class Stratified:
         return float(self.weights @ self._means(values))
 
     def variance(self, values: np.ndarray) -> float:
-        left = 1 if self.units is None else 1 - self.counts / self.units
-        return float(self.weights**2 @ (left * self._spreads(values) / np.maximum(self.counts, 1)))
+        return float(self.weights**2 @ (self._spreads(values) / np.maximum(self.counts, 1)))
 
     def _means(self, values: np.ndarray) -> np.ndarray:
         sums = np.bincount(self.stratum_N, values, len(self.weights))
@@ -94,6 +95,7 @@ class PostStratified(Stratified):
 
     def variance(self, values: np.ndarray) -> float:
         total, spreads = len(values), self._spreads(values)
+        # The second term pays for numbers of points that chance decided.
         return float(self.weights @ spreads / total + (1 - self.weights) @ spreads / total**2)
 
 
@@ -124,6 +126,7 @@ class Clustered:
         return float(self.area_M @ self._means(values) / self.area_M.sum())
 
     def variance(self, values: np.ndarray) -> float:
+        # Between clusters alone: points within one are alike, and their number says little.
         apart = self.area_M * (self._means(values) - self.mean(values))
         count = len(self.area_M)
         return float(count / (count - 1) * (apart @ apart) / self.area_M.sum() ** 2)
@@ -158,16 +161,17 @@ class Weighted:
 class Estimate:
     """A value with its standard error; points: how many it rests on (None of either: nothing defines it).
 
-    degrees: of freedom of the standard error.
+    degrees: of freedom of the standard error. ends: computes the interval of the design's own distribution, if any.
     """
 
     value: float | None
     error: float | None
     points: int
     degrees: float = float("inf")
+    ends: Callable[[], tuple[float, float] | None] | None = field(default=None, compare=False, repr=False)
 
     def times(self, factor: float) -> Estimate:
-        """The same quantity in another unit, such as a share of the ground in km2."""
+        """The same quantity in another unit, such as a share of the ground in km2; without `ends`."""
         if self.value is None or self.error is None:
             return self
         return Estimate(self.value * factor, self.error * factor, self.points, self.degrees)
@@ -197,8 +201,10 @@ def linearised(design: Design, value: float, influence_N: np.ndarray) -> Estimat
 
 def covariance(design: Design, first: np.ndarray, second: np.ndarray) -> float:
     """Estimated covariance of two means."""
+    # By polarisation, so that a design needs no formula of its own for covariances.
     return (design.variance(first + second) - design.variance(first - second)) / 4
 
 
 def _estimate(design: Design, value: float, influence_N: np.ndarray, points: int) -> Estimate:
+    # Rounding can take a variance of 0 a little below it.
     return Estimate(value, float(np.sqrt(max(design.variance(influence_N), 0.0))), points, design.degrees)

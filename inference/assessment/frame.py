@@ -11,15 +11,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from inference.assessment.class_map import BLOCK_PX, Block, ClassMap
-from inference.assessment.pixel_area import pixel_areas_m2
-from inference.assessment.strata import OUTSIDE, Strata
+from isamap.inference.assessment.class_map import BLOCK_PX, ClassMap, SheetBlock
+from isamap.inference.assessment.pixel_area import pixel_areas_m2
+from isamap.inference.assessment.strata import OUTSIDE, Strata
 
 MOST_PASSES = 50  # over the map, for samples that take most of a stratum's pixels
 
 
 @dataclass(frozen=True, eq=False)
-class Frame:
+class SamplingFrame:
     """Ground (m2) and pixels of each stratum in each block (blocks, strata), and of the map's classes (classes,).
 
     class_m2 counts only what some stratum holds.
@@ -48,13 +48,13 @@ class Frame:
         """Shares of the frame's ground by stratum."""
         return self.strata_m2 / self.total_m2
 
-    def blocks(self, only: Container[int] | None = None) -> Iterator[Block]:
+    def blocks(self, only: Container[int] | None = None) -> Iterator[SheetBlock]:
         """The map's blocks in the order of area_BH, or some of them."""
         return self.class_map.blocks(self.side_px, only)
 
 
 @dataclass(frozen=True, eq=False)
-class Pixels:
+class FramePixels:
     """Drawn pixels: sheet, row and column, stratum, the map's class, m2 of ground, block; one entry each."""
 
     sheet_N: np.ndarray
@@ -68,9 +68,9 @@ class Pixels:
     def __len__(self) -> int:
         return len(self.row_N)
 
-    def subset(self, which: np.ndarray) -> Pixels:
+    def subset(self, which: np.ndarray) -> FramePixels:
         """Some of the pixels, in the order given."""
-        return Pixels(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
+        return FramePixels(*(getattr(self, name)[which] for name in self.__dataclass_fields__))
 
     def lonlat(self, class_map: ClassMap) -> tuple[np.ndarray, np.ndarray]:
         """Longitude and latitude of their centres."""
@@ -81,7 +81,7 @@ class Pixels:
         return lon, lat
 
 
-def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> Frame:
+def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> SamplingFrame:
     """Measures the map's ground by stratum, in blocks of side_px pixels; ValueError where it knows no pixel."""
     areas, pixels, count = [], [], len(strata.names)
     class_m2 = np.zeros(256)
@@ -92,20 +92,22 @@ def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> Fram
         pixels.append(np.bincount(number_HW[in_frame], minlength=count))
         class_m2 += np.bincount(block.class_HW[in_frame], area_HW[in_frame], 256)
     _check_classes(class_m2, class_map)
-    frame = Frame(class_map, strata, side_px, np.array(areas), np.array(pixels), class_m2[: len(class_map.classes)])
+    frame = SamplingFrame(
+        class_map, strata, side_px, np.array(areas), np.array(pixels), class_m2[: len(class_map.classes)]
+    )
     if not frame.area_BH.any():
         raise ValueError(f"{class_map.name} has no known pixel in the strata {', '.join(strata.names)}")
     return frame
 
 
-def draw(frame: Frame, counts: np.ndarray, rng: np.random.Generator) -> Pixels:
+def draw(frame: SamplingFrame, counts: np.ndarray, rng: np.random.Generator) -> FramePixels:
     """So many different pixels of each stratum, evenly over its ground; ValueError where a stratum has too few."""
     available = frame.pixels_BH.sum(axis=0)
     for index in np.flatnonzero(counts > available):
         raise ValueError(
             f"stratum {frame.strata.names[index]!r} has {available[index]} pixels, {counts[index]} points are more"
         )
-    pixels: Pixels | None = None
+    pixels: FramePixels | None = None
     for _ in range(MOST_PASSES):
         have = (
             np.zeros(len(counts), np.int64) if pixels is None else np.bincount(pixels.stratum_N, minlength=len(counts))
@@ -113,6 +115,7 @@ def draw(frame: Frame, counts: np.ndarray, rng: np.random.Generator) -> Pixels:
         shortage = counts - have
         if not shortage.any():
             break
+        # Half as many more than lack: repeated pixels fall away, and each pass reads the blocks again.
         tries = np.where(shortage > 0, np.minimum(shortage + shortage // 2 + 2, 4 * available), 0)
         more = _drawn(frame, tries, rng)
         pixels = _distinct(more if pixels is None else joined(pixels, more), counts)
@@ -122,14 +125,15 @@ def draw(frame: Frame, counts: np.ndarray, rng: np.random.Generator) -> Pixels:
     return pixels
 
 
-def _drawn(frame: Frame, tries: np.ndarray, rng: np.random.Generator) -> Pixels:
+def _drawn(frame: SamplingFrame, tries: np.ndarray, rng: np.random.Generator) -> FramePixels:
     """Pixels under points spread evenly over each stratum's ground, in the order of drawing; some come twice."""
+    # Sorted, so that one pass over the map's blocks finds all; `order` keeps the order of drawing.
     targets = [np.sort(rng.uniform(0, area, count)) for area, count in zip(frame.strata_m2, tries, strict=True)]
     order = [rng.permutation(count) for count in tries]
     return taken(frame, targets, order)
 
 
-def taken(frame: Frame, targets: list[np.ndarray], order: list[np.ndarray]) -> Pixels:
+def taken(frame: SamplingFrame, targets: list[np.ndarray], order: list[np.ndarray]) -> FramePixels:
     """The pixels at places along each stratum's ground (m2 from the map's start, rising), put into an order."""
     ends = frame.area_BH.cumsum(axis=0)
     starts = ends - frame.area_BH
@@ -147,7 +151,7 @@ def taken(frame: Frame, targets: list[np.ndarray], order: list[np.ndarray]) -> P
             parts.append((*_described(block, pixel, stratum, area_HW), rank))
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
     by_rank = np.lexsort((columns[-1], columns[3]))
-    return Pixels(*(column[by_rank] for column in columns[:-1]))
+    return FramePixels(*(column[by_rank] for column in columns[:-1]))
 
 
 def _spans(starts: np.ndarray, ends: np.ndarray, targets: list[np.ndarray]) -> dict[int, list[tuple[int, int, int]]]:
@@ -161,12 +165,13 @@ def _spans(starts: np.ndarray, ends: np.ndarray, targets: list[np.ndarray]) -> d
     return spans
 
 
-def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixels:
+def systematic(frame: SamplingFrame, spacing_m: float, rng: np.random.Generator) -> FramePixels:
     """The pixels on a square lattice of so many metres, its start drawn at random, one lattice in each system."""
     offsets: dict[str, np.ndarray] = {}
     parts: list[tuple[np.ndarray, ...]] = []
     for block in frame.blocks():
         system = str(block.geobox.crs)
+        # One start for each system and not for each block, or the lattice would break at seams.
         offset = offsets.setdefault(system, rng.uniform(0, spacing_m, 2))
         rows, cols = _lattice(block, spacing_m, offset)
         if not len(rows):
@@ -179,10 +184,10 @@ def systematic(frame: Frame, spacing_m: float, rng: np.random.Generator) -> Pixe
                 parts.append(_described(block, own, int(stratum), area_HW))
     if not parts:
         raise ValueError(f"no point of a lattice of {spacing_m:,.0f} m fell on known ground: ask for more points")
-    return Pixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return FramePixels(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _lattice(block: Block, spacing_m: float, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _lattice(block: SheetBlock, spacing_m: float, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of a block under the points of a lattice."""
     left, bottom, right, top = block.geobox.boundingbox.bbox
     xs, ys = (
@@ -199,8 +204,7 @@ def _lattice(block: Block, spacing_m: float, offset: np.ndarray) -> tuple[np.nda
     return rows[inside], cols[inside]
 
 
-def _described(block: Block, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
-    """The columns of Pixels for pixels of a block."""
+def _described(block: SheetBlock, pixel: np.ndarray, stratum: int, area_HW: np.ndarray) -> tuple:
     width = block.class_HW.shape[1]
     row, col = pixel // width, pixel % width
     count = len(pixel)
@@ -210,19 +214,20 @@ def _described(block: Block, pixel: np.ndarray, stratum: int, area_HW: np.ndarra
     )  # fmt: skip
 
 
-def _known(block: Block, strata: Strata) -> tuple[np.ndarray, np.ndarray]:
+def _known(block: SheetBlock, strata: Strata) -> tuple[np.ndarray, np.ndarray]:
     return strata.of(block), np.broadcast_to(pixel_areas_m2(block.geobox), block.class_HW.shape)
 
 
-def joined(first: Pixels, second: Pixels) -> Pixels:
+def joined(first: FramePixels, second: FramePixels) -> FramePixels:
     """The pixels of both, one after the other."""
     names = first.__dataclass_fields__
-    return Pixels(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
+    return FramePixels(*(np.concatenate([getattr(first, name), getattr(second, name)]) for name in names))
 
 
-def _distinct(pixels: Pixels, counts: np.ndarray) -> Pixels:
+def _distinct(pixels: FramePixels, counts: np.ndarray) -> FramePixels:
     """Without repetitions, the first ones of each stratum and no more than asked."""
     keys = np.stack([pixels.sheet_N, pixels.row_N, pixels.col_N], axis=1)
+    # The first of each pixel stays: a later one would favour what is drawn twice.
     _, first = np.unique(keys, axis=0, return_index=True)
     unique = pixels.subset(np.sort(first))
     parts = [np.flatnonzero(unique.stratum_N == stratum)[:count] for stratum, count in enumerate(counts)]

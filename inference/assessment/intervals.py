@@ -1,6 +1,8 @@
 """95 % intervals of shares of ground and of accuracies, which never leave 0 to 1.
 
-wald: value and 1.96 standard errors on each side, as Olofsson et al. (2014) print. Near 0 or 1 it is too narrow or
+beta: from the Beta distributions of the strata (melded.py), of clusters and unequal weights with effective points (Korn
+and Graubard 1998); it stays honest where a stratum shows no error, as the others do not. wald: value and 1.96 standard
+errors on each side, as Olofsson et al. (2014) print. Near 0 or 1 it is too narrow or
 leaves the range. wilson: the score interval with as many points as a simple random sample of the same standard error
 would have (Korn and Graubard 1998, Survey Methodology 24, 193-201; Dean and Pagano 2015, Journal of Survey Statistics
 and Methodology 3, 484-503). logit: wald on the log odds.
@@ -11,11 +13,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from inference.assessment.estimator import Estimate
+from isamap.inference.assessment.estimator import Estimate
+from isamap.inference.assessment.melded import CONFIDENCE, Interval
 
-CONFIDENCE = 0.95
-Interval = tuple[float, float]
+# Below it a spread is rounding: all answers agree, and odds or effective points are not defined.
 _ALL_EQUAL = 1e-12
+
+
+def beta(share: Estimate) -> Interval | None:
+    """The interval of the design's own distribution; wilson's where it has none."""
+    if share.value is None or share.ends is None:
+        return wilson(share)
+    return share.ends()
 
 
 def wald(share: Estimate) -> Interval | None:
@@ -48,7 +57,10 @@ def logit(share: Estimate) -> Interval | None:
     return low, high
 
 
-INTERVALS: Mapping[str, Callable[[Estimate], Interval | None]] = {"wilson": wilson, "wald": wald, "logit": logit}
+INTERVALS: Mapping[str, Callable[[Estimate], Interval | None]] = {
+    "beta": beta, "wilson": wilson, "wald": wald, "logit": logit,
+}  # fmt: skip
+DEFAULT = "beta"
 
 
 def interval_named(name: str) -> Callable[[Estimate], Interval | None]:
@@ -56,6 +68,32 @@ def interval_named(name: str) -> Callable[[Estimate], Interval | None]:
     if name not in INTERVALS:
         raise ValueError(f"--interval {name!r}: expected {', '.join(INTERVALS)}")
     return INTERVALS[name]
+
+
+def shown(share: Estimate, bounds: Interval | None) -> str:
+    """A share with its interval, as tables and reports print it."""
+    if share.value is None:
+        return "not defined"
+    return f"{share.value:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
+
+
+def korn_graubard(share: Estimate, limit: float) -> Interval | None:
+    """Clopper and Pearson's interval with the effective points, at most `limit`, fewer for few degrees of freedom.
+
+    Korn and Graubard 1998, Survey Methodology 24, 193-201, section 3.
+    """
+    from scipy import stats
+
+    if share.value is None or share.error is None or limit <= 0:
+        return None
+    value = min(max(share.value, 0.0), 1.0)
+    # Fewer points for few degrees of freedom, by the ratio of both quantiles squared (Korn and Graubard).
+    points = min(effective_points(share), limit) * (quantile(float("inf")) / quantile(share.degrees)) ** 2
+    hits, tail = value * points, (1 - CONFIDENCE) / 2
+    # The ends 0 and 1 are exact: a beta distribution with a parameter of 0 is not defined.
+    low = float(stats.beta.ppf(tail, hits, points - hits + 1)) if value > 0 else 0.0
+    high = float(stats.beta.ppf(1 - tail, hits + 1, points - hits)) if value < 1 else 1.0
+    return low, high
 
 
 def effective_points(share: Estimate) -> float:

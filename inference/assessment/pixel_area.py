@@ -13,7 +13,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Geod, Proj
 
-from gee_export.base.grid import crs_of
+from isamap.gee_export.base.grid import crs_of
 
 LATTICE_PX = 64  # between the places where the scale is computed; linear between them: within 1e-9 at 10 m
 _ELLIPSOID = Geod(ellps="WGS84")
@@ -37,6 +37,7 @@ def _projected(geobox: GeoBox, crs: CRS) -> np.ndarray:
     x, y = geobox.affine * np.meshgrid(cols, rows)
     scale = _areal_scale(crs, x, y)
     fine = _interpolated(_interpolated(scale, rows, height).T, cols, width).T
+    # Some national grids count feet.
     unit_m = crs.axis_info[0].unit_conversion_factor
     area: np.ndarray = abs(geobox.affine.determinant) * unit_m**2 / fine
     return area
@@ -61,6 +62,7 @@ def _interpolated(values: np.ndarray, knots: np.ndarray, length: int) -> np.ndar
     centre = np.arange(length) + 0.5
     left = np.clip(np.searchsorted(knots, centre, side="right") - 1, 0, len(knots) - 2)
     share = ((centre - knots[left]) / (knots[left + 1] - knots[left]))[:, None]
+    # Linear between knots: the scale bends so slowly that the error stays below 1e-9.
     return values[left] * (1 - share) + values[left + 1] * share
 
 
@@ -68,6 +70,7 @@ def _between_parallels(geobox: GeoBox) -> np.ndarray:
     affine = geobox.affine
     if affine.b or affine.d:
         raise ValueError("the grid in degrees is rotated, so its rows are no parallels: reproject the map")
+    # By edges, not centres: neighbouring rows then share a parallel and no ground counts twice.
     edges = np.radians(affine.f + affine.e * np.arange(geobox.shape[0] + 1))
     zone = _authalic(np.sin(edges)) * _ELLIPSOID.b**2 / 2
     return np.abs(np.diff(zone) * math.radians(affine.a))[:, None]

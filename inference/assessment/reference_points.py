@@ -14,14 +14,15 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
-from gee_export.base.feature_table import read_table
-from gee_export.base.scheme import UNKNOWN
-from inference.assessment import answers as answering
-from inference.assessment.answers import Interpretation
-from inference.assessment.class_map import ClassMap
-from inference.assessment.frame import survey
-from inference.assessment.sample import Point, Sample, Stratum
-from inference.assessment.strata import MapClasses, WholeMap
+from isamap.gee_export.base.feature_table import read_table
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.assessment import answers as answering
+from isamap.inference.assessment.answers import Interpretation
+from isamap.inference.assessment.class_map import ClassMap
+from isamap.inference.assessment.frame import SamplingFrame, survey
+from isamap.inference.assessment.sample import DrawnSample, Point, Stratum
+from isamap.inference.assessment.strata import MapClasses, WholeMap
+from isamap.inference.assessment.tables import listed
 
 CLAIMS = ("purposive", "simple", "stratified")  # stratified: by the map's own classes
 INCLUSION = "inclusion"
@@ -31,6 +32,7 @@ FLAW = (
     "its points have no inclusion probabilities, so nobody knows what ground they stand for; draw one with `isamap "
     "assess sample`, or say with --design how these were drawn at random"
 )
+PLACE_DIGITS = 7  # of a degree: 1 cm
 _SHOWN = 5
 
 
@@ -50,7 +52,7 @@ class ReferencePoints:
             raise ValueError(f"--design {self.design!r}: expected {', '.join(CLAIMS)}")
 
 
-def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sample, tuple[Interpretation, ...]]:
+def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[DrawnSample, tuple[Interpretation, ...]]:
     """The points as a sample of the map, and their classes.
 
     ValueError: points outside the map, places that are no degrees, ids that come twice, unknown classes.
@@ -59,32 +61,26 @@ def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sampl
     _check_claim(path, reference.design)
     read = answering.read_answers(path, class_map.classes, reference.column)
     plotids, lon, lat, inclusion = _places(path)
+    _check_places(path, plotids, lon, lat)
     class_N = class_map.at(lon, lat)
     if (off := np.flatnonzero(class_N == UNKNOWN)).size:
-        listed = ", ".join(str(plotids[at]) for at in off[:_SHOWN]) + (", ..." if off.size > _SHOWN else "")
         raise ValueError(
             f"{off.size} of {len(lon)} points of {path} lie outside the map {class_map.name} or where it knows no "
-            f"class (plotids {listed}): leave them out, or check the coordinate system of the points"
+            f"class (plotids {listed(plotids[off].tolist())}): leave them out, or check the coordinate system of the "
+            "points"
         )
     by_class = reference.design == "stratified"
     frame = survey(class_map, MapClasses(class_map.classes) if by_class else WholeMap())
     names = [class_map.classes[value] for value in class_N]
-    weighted = inclusion is not None and not by_class
-    points = tuple(
-        Point(
-            int(plotids[at]), float(lon[at]), float(lat[at]), names[at] if by_class else frame.strata.names[0],
-            names[at], float(inclusion[at]) if inclusion is not None else 0.0,
-        )
-        for at in range(len(lon))
-    )  # fmt: skip
-    design = "weighted" if weighted else reference.design
-    sample = Sample(
+    strata_N = names if by_class else [frame.strata.names[0]] * len(names)
+    shares_N = np.zeros(len(names)) if inclusion is None else inclusion
+    rows = zip(plotids.tolist(), lon.tolist(), lat.tolist(), strata_N, names, shares_N.tolist(), strict=True)
+    points = tuple(Point(int(plotid), x, y, stratum, name, float(share)) for plotid, x, y, stratum, name, share in rows)
+    design = "weighted" if inclusion is not None and not by_class else reference.design
+    sample = DrawnSample(
         design=design,
         points=points,
-        strata=tuple(
-            Stratum(name, float(m2) / 1e6, int(pixels))
-            for name, m2, pixels in zip(frame.strata.names, frame.strata_m2, frame.pixels_BH.sum(axis=0), strict=True)
-        ),
+        strata=_strata(frame),
         class_km2=dict(zip(class_map.classes, (frame.class_m2 / 1e6).tolist(), strict=True)),
         maps=tuple(str(sheet.path) for sheet in class_map.sheets),
         settings={"reference": path.name},
@@ -93,6 +89,27 @@ def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Sampl
         notes=(f"the design ({design}) is what the user says of {path.name}",) if design != "purposive" else (),
     )
     return sample, read
+
+
+def _strata(frame: SamplingFrame) -> tuple[Stratum, ...]:
+    """The strata of a surveyed map."""
+    return tuple(
+        Stratum(name, float(m2) / 1e6, int(pixels), frame.strata.class_of.get(name, ""))
+        for name, m2, pixels in zip(frame.strata.names, frame.strata_m2, frame.pixels_BH.sum(axis=0), strict=True)
+    )
+
+
+def _check_places(path: Path, plotids: np.ndarray, lon: np.ndarray, lat: np.ndarray) -> None:
+    """ValueError where one place comes twice: counted twice, a point feigns certainty that nobody has."""
+    places = np.round(np.stack([lon, lat], axis=1), PLACE_DIGITS)
+    _, first, times = np.unique(places, axis=0, return_index=True, return_counts=True)
+    if (times > 1).any():
+        at = int(first[times > 1].min())
+        same = plotids[(places == places[at]).all(axis=1)]
+        raise ValueError(
+            f"{int((times > 1).sum())} places of {path} come more than once (plotids "
+            f"{', '.join(map(str, same[:_SHOWN]))} are one): keep one row of each place"
+        )
 
 
 def _check_claim(path: Path, design: str) -> None:
@@ -105,8 +122,11 @@ def _check_claim(path: Path, design: str) -> None:
         )
 
 
-def _places(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Ids, longitudes, latitudes, and inclusion probabilities where there are any."""
+def columns_and_places(path: Path) -> tuple[dict[str, list], np.ndarray, np.ndarray]:
+    """Columns by name, longitudes and latitudes of a CSV (LON, LAT in degrees) or a vector file of points.
+
+    ValueError: no such file, no points, places that are no degrees.
+    """
     if path.suffix.lower() == ".csv":
         columns = answering.columns_of(path)
         lon, lat = (_numbers(columns, names, path) for names in (LON, LAT))
@@ -119,6 +139,12 @@ def _places(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray 
             f"{path} holds places such as {lon[0]:g} {lat[0]:g}, which are no degrees: a CSV is in EPSG:4326; save "
             "other systems as a GeoPackage, which says its own"
         )
+    return columns, lon, lat
+
+
+def _places(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+    """Ids, longitudes, latitudes, and inclusion probabilities where there are any."""
+    columns, lon, lat = columns_and_places(path)
     lower = {name.lower(): name for name in columns}
     ids = np.array([answering.plotid(value, path) for value in columns[answering.id_column(lower, columns, path)]])
     if INCLUSION not in lower:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import check_writable, write_whole
-from inference.assessment.assessment import FEW, Assessment
-from inference.assessment.estimator import Estimate
-from inference.assessment.intervals import Interval
-from inference.assessment.product_scores import ProductScores
-from inference.assessment.tables import Table, page
+from isamap.gee_export.base.atomic import check_writable, write_whole
+from isamap.inference.assessment.assessment import Assessment
+from isamap.inference.assessment.estimator import Estimate
+from isamap.inference.assessment.intervals import shown
+from isamap.inference.assessment.melded import Interval
+from isamap.inference.assessment.product_scores import ProductScores
+from isamap.inference.assessment.tables import Table, page
+from isamap.inference.assessment.zone_areas import FEW
 
 VERSION = 1
 JSON, MARKDOWN, HTML = "report.json", "report.md", "report.html"
@@ -64,6 +66,7 @@ class AssessmentReport:
                     else []
                 ),
                 *([f"warning: {assessment.refusal}"] if assessment.refusal else []),
+                *(f"warning: {text}" for text in assessment.warnings),
                 *(f"note: {note}" for note in assessment.notes),
                 *simulated,
             ]
@@ -115,6 +118,7 @@ class AssessmentReport:
             "areas": [vars(each) for each in assessment.areas],
             "zones": [vars(each) for each in assessment.zones],
             "area_refused": assessment.refusal,
+            "warnings": list(assessment.warnings),
             "products": [each.to_json() for each in self.products],
             "lines": list(self.lines),
         }
@@ -173,10 +177,13 @@ def _zones(assessment: Assessment) -> Table:
             each.zone, each.name, str(each.points) + (" (rough)" if 2 <= each.points < FEW else ""),
             f"{each.mapped_km2:,.3f}", "too few points" if each.km2 is None else f"{each.km2:,.3f}",
             "" if each.error_km2 is None else f"{each.error_km2:,.3f}", _bounds(each.interval_km2),
+            f"{each.off_km2:,.3f}",
         )
         for each in assessment.zones
     ]  # fmt: skip
-    header = ("zone", "class", "points", "mapped km2", "estimated km2", "standard error", "95 % interval")
+    header = (
+        "zone", "class", "points", "mapped km2", "estimated km2", "standard error", "95 % interval", "km2 off the map",
+    )  # fmt: skip
     return Table("Area by zone and class", header, tuple(rows))
 
 
@@ -186,10 +193,7 @@ def _products(products: Sequence[ProductScores]) -> Table:
 
 
 def _share(estimate: Estimate, interval) -> str:
-    if estimate.value is None:
-        return "not defined"
-    bounds = interval(estimate) if interval else None
-    return f"{estimate.value:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
+    return shown(estimate, interval(estimate) if interval else None)
 
 
 def _bounds(bounds: Interval | None) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import write_json
+from isamap.gee_export.base.atomic import write_json
 
 KEY = "key.json"
 VERSION = 1
@@ -34,11 +34,12 @@ class Point:
 
 @dataclass(frozen=True)
 class Stratum:
-    """A stratum's ground and pixels."""
+    """A stratum's ground and pixels; map_class: the map's class of all of them, empty where they have several."""
 
     name: str
     km2: float
     pixels: int
+    map_class: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,12 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class Sample:
+class DrawnSample:
     """All that estimates need of how points were drawn.
 
     design: simple, systematic, stratified, cluster or purposive. flaw: why it is no probability sample, empty where it
-    is one. class_km2: mapped ground by class. settings: as the user asked for it, with the seed.
+    is one. class_km2: mapped ground by class. settings: as the user asked for it, with the seed. fingerprint: of the
+    map's pixels (`ClassMap.fingerprint`), empty in samples of no map.
     """
 
     design: str
@@ -69,6 +71,7 @@ class Sample:
     flaw: str = ""
     simulated: bool = False
     notes: tuple[str, ...] = field(default=())
+    fingerprint: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -81,9 +84,19 @@ class Sample:
         return sum(stratum.km2 for stratum in self.strata)
 
     @property
-    def strata_are_classes(self) -> bool:
-        """Whether the strata are the map's own classes."""
-        return tuple(stratum.name for stratum in self.strata) == self.classes
+    def class_of_strata(self) -> np.ndarray | None:
+        """The map's class (number) that all of a stratum has, by stratum; None where a stratum has several."""
+        if self._is_by_class:
+            return np.arange(len(self.strata))
+        if not all(stratum.map_class in self.classes for stratum in self.strata):
+            return None
+        return np.array([self.classes.index(stratum.map_class) for stratum in self.strata])
+
+    @property
+    def _is_by_class(self) -> bool:
+        """Whether the strata are the map's classes; those of another map may bear the same names."""
+        names = tuple(stratum.name for stratum in self.strata)
+        return names == self.classes and all(point.stratum == point.map_class for point in self.points)
 
     @property
     def lonlat(self) -> tuple[np.ndarray, np.ndarray]:
@@ -105,12 +118,30 @@ class Sample:
         return "\n".join(lines)
 
 
-def write_key(sample: Sample, folder: Path) -> None:
+def write_key(sample: DrawnSample, folder: Path) -> None:
     """Writes the sample's key into the folder."""
-    write_json(folder / KEY, {"version": VERSION, **asdict(sample)})
+    write_json(folder / KEY, _key_of(sample))
 
 
-def read_key(folder: str | Path) -> Sample:
+def has_key(sample: DrawnSample, folder: Path) -> bool:
+    """Whether the folder has the key of this very sample; ValueError where it is another's."""
+    path = folder / KEY
+    if not path.exists():
+        return False
+    try:
+        is_own = json.loads(path.read_text(encoding="utf-8")) == json.loads(json.dumps(_key_of(sample)))
+    except ValueError:
+        is_own = False
+    if not is_own:
+        raise ValueError(f"{folder} holds a sample already: choose another --out, so that no answers are lost")
+    return True
+
+
+def _key_of(sample: DrawnSample) -> dict[str, Any]:
+    return {"version": VERSION, **asdict(sample)}
+
+
+def read_key(folder: str | Path) -> DrawnSample:
     """The sample of a folder that `isamap assess sample` wrote; ValueError for others."""
     path = Path(folder) / KEY
     if not path.is_file():
@@ -122,6 +153,6 @@ def read_key(folder: str | Path) -> Sample:
         parts = {"points": Point, "strata": Stratum, "clusters": Cluster}
         records = {name: tuple(record(**each) for each in document[name]) for name, record in parts.items()}
         texts = {name: tuple(document[name]) for name in ("maps", "notes")}
-        return Sample(**{**document, **records, **texts})
+        return DrawnSample(**{**document, **records, **texts})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is not what this version writes ({error}): draw the sample again") from error

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import Window, crop, crs_of
-from gee_export.base.periods import Period
-from gee_export.base.regions import Region, from_bbox
-from gee_export.base.scheme import UNKNOWN, scheme_of
-from gee_export.labelling import label_asset
-from gee_export.labelling.label_products import product_named
-from gee_export.labelling.label_source import LabelSource
-from gee_export.requests import pixels
-from gee_export.sentinel.scenes import ask
-from inference.assessment.class_map import ELSEWHERE, ClassMap
-from inference.assessment.pixel_area import pixel_areas_m2
-from inference.assessment.sample import Sample
+from isamap.gee_export.base.grid import Window, crop, crs_of
+from isamap.gee_export.base.periods import Period
+from isamap.gee_export.base.regions import Region, from_bbox
+from isamap.gee_export.base.scheme import UNKNOWN, scheme_of
+from isamap.gee_export.labelling import label_asset
+from isamap.gee_export.labelling.label_products import product_named
+from isamap.gee_export.labelling.label_source import LabelSource
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.sentinel.scenes import ask
+from isamap.inference.assessment.class_map import ELSEWHERE, ClassMap
+from isamap.inference.assessment.pixel_area import pixel_areas_m2
+from isamap.inference.assessment.sample import DrawnSample
 
 if TYPE_CHECKING:
     import ee
@@ -61,12 +61,12 @@ def open_label(text: str, region: Region, year: int) -> ServerLabel:
     ValueError: no such product or asset; Fault: the server refuses.
     """
     source = LabelSource.parse(text)
-    if source.kind == "asset":
+    if source.source_type == "asset":
         opened = label_asset.asset(source, scheme_of("isa"), region, Period.parse(str(year)))
         return ServerLabel(source.name, opened.label)
-    if source.kind != "product":
+    if source.source_type != "product":
         raise ValueError(f"--products {text!r}: expected names of `isamap labels`, or assets projects/...")
-    product = product_named(source.place)
+    product = product_named(source.address)
     shown = product.nearest(source.year or year).year
     opened = label_asset.OnServer.of(product, scheme_of("isa"), shown, region)
     later = "" if shown == year else f"of {shown}, the nearest to {year}"
@@ -80,7 +80,7 @@ def around(lon: np.ndarray, lat: np.ndarray) -> Region:
     return from_bbox((west, south, east, north), name="sample")
 
 
-def at_points(label: ServerLabel, sample: Sample, class_map: ClassMap) -> np.ndarray:
+def at_points(label: ServerLabel, sample: DrawnSample, class_map: ClassMap) -> np.ndarray:
     """Labels of the map's pixels at the sample's points, uint8: 1 impervious, 0 not, 255 unknown.
 
     Points that lie close together are read as windows of pixels, others one by one: either way of the map's grid.

@@ -1,9 +1,11 @@
-"""Tables of figures as plain text, Markdown and HTML."""
+"""Tables of figures as plain text, Markdown, HTML and CSV, and short lists."""
 
 from __future__ import annotations
 
+import csv
 import html
-from collections.abc import Sequence
+import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -42,6 +44,20 @@ class Table:
         rows = "".join(f"<tr>{_cells(row)}</tr>" for row in self.rows)
         caption = html.escape(self.title)
         return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def csv_text(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows of the same names as CSV, with a header."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def listed(names: Sequence[object], most: int = 5) -> str:
+    """The first few, with commas between; dots stand for the rest."""
+    return ", ".join(map(str, names[:most])) + (", ..." if len(names) > most else "")
 
 
 STYLE = (

@@ -11,13 +11,13 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RioWindow
 
-from gee_export.base.named_raster import open_named
-from gee_export.base.scheme import UNKNOWN
-from gee_export.base.storage import write_whole
-from inference.assessment.class_map import Sheet
-from inference.assessment.pixel_area import cell_area_m2
-from inference.assessment.sample import Sample
-from inference.legend import COLOURS
+from isamap.gee_export.base.named_raster import open_named
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.storage import write_whole
+from isamap.inference.assessment.class_map import Sheet
+from isamap.inference.assessment.pixel_area import cell_area_m2
+from isamap.inference.assessment.sample import DrawnSample
+from isamap.inference.map_files.legend import COLOURS
 
 SIDE_M = 320.0
 PICTURE_PX = 320
@@ -37,7 +37,7 @@ class Thumbnails:
     classes: tuple[str, ...] | None = None
     side_m: float = SIDE_M
 
-    def write(self, sample: Sample, folder: Path) -> list[str]:
+    def write(self, sample: DrawnSample, folder: Path) -> list[str]:
         """Writes a PNG for every point and gives their names within the folder; empty where the raster ends."""
         folder_name = "map" if self.classes else "image"
         names = []

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import shapely
 from odc.geo.geobox import GeoBox
-from pyproj import CRS
+from pyproj import CRS, Geod
 
-from gee_export.base.feature_table import FeatureTable, read_table
-from gee_export.base.grid import crs_of
-from gee_export.base.outline import inside
-from gee_export.labelling.coverage import covered
+from isamap.gee_export.base.feature_table import DENSE_DEG, FeatureTable, read_table
+from isamap.gee_export.base.grid import crs_of
+from isamap.gee_export.base.outline import inside
+from isamap.gee_export.labelling.coverage import covered
 
 NAME_COLUMNS = ("name", "NAME", "Name", "district", "DISTRICT", "NAME_3", "NAME_2", "NAME_1", "id", "ID")
 METHODS = ("exact", "centre")
@@ -26,6 +27,19 @@ class Zones:
     names: tuple[str, ...]
     table: FeatureTable
     _by_system: dict[str, ZonesOnGrid] = field(default_factory=dict, init=False, repr=False)
+
+    def subset(self, names: Sequence[str]) -> Zones:
+        """Some of the zones, in the order given."""
+        which = [self.names.index(name) for name in names]
+        columns = {name: values[which] for name, values in self.table.columns.items()}
+        return Zones(tuple(names), FeatureTable(self.table.shapes[which], self.table.crs, columns))
+
+    @property
+    def km2(self) -> np.ndarray:
+        """Area of each zone on the ellipsoid."""
+        shapes = self.table.in_system(CRS.from_epsg(4326))
+        dense = shapely.orient_polygons(shapely.segmentize(shapes, DENSE_DEG))
+        return np.array([abs(Geod(ellps="WGS84").geometry_area_perimeter(each)[0]) / 1e6 for each in dense])
 
     def on(self, geobox: GeoBox) -> ZonesOnGrid:
         """The zones in the system of a grid; moved into it once."""
@@ -68,23 +82,25 @@ def read_zones(path: str | Path, column: str | None = None) -> Zones:
     column: the attribute that names them, by default the first of NAME_COLUMNS that the file has, else the features'
     numbers. ValueError: no polygons, an unknown column, a file that cannot be read.
     """
-    table = read_table(path, "file of zones")
+    return zones_of(read_table(path, "file of zones"), column, f"file of zones {path}")
+
+
+def zones_of(table: FeatureTable, column: str | None, noun: str) -> Zones:
+    """The polygons of a table by name, as of `read_zones`; noun: what messages call it."""
     flat = shapely.get_dimensions(table.shapes) != 2
     if flat.any():
-        raise ValueError(
-            f"file of zones {path} holds a {table.shapes[flat][0].geom_type}: areas are counted by polygons, give those"
-        )
-    names = _names(table, column, path)
+        raise ValueError(f"{noun} holds a {table.shapes[flat][0].geom_type}: areas are counted by polygons, give those")
+    names = _names(table, column, noun)
     valid = shapely.make_valid(table.shapes)
     order = list(dict.fromkeys(names))
     shapes = np.array([_polygonal(valid[[each == name for each in names]]) for name in order], dtype=object)
     return Zones(tuple(order), FeatureTable(shapes, table.crs, {"zone": np.array(order, dtype=object)}))
 
 
-def _names(table: FeatureTable, column: str | None, path: str | Path) -> list[str]:
+def _names(table: FeatureTable, column: str | None, noun: str) -> list[str]:
     if column is not None and column not in table.columns:
         column_names = ", ".join(table.columns) or "none"
-        raise ValueError(f"file of zones {path} has no column {column!r}: it has {column_names}")
+        raise ValueError(f"{noun} has no column {column!r}: it has {column_names}")
     column = column or next((name for name in NAME_COLUMNS if name in table.columns), None)
     if column is None:
         return [str(index) for index in range(1, len(table.shapes) + 1)]

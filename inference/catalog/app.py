@@ -1,6 +1,6 @@
 """A Code Editor App of published maps: one JavaScript file with a year slider, a swipe, a legend, a chart and a click.
 
-API: https://developers.google.com/earth-engine/guides/ui_widgets, ui_panels ("SplitPanel") and charts_image_collection.
+API: https://developers.google.com/earth-engine/guides/ui_widgets, ui_panels ("SplitPanel") and charts_feature.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.storage import write_whole
-from inference.arguments import checked_argument
-from inference.asset import info_of
-from inference.catalog import geemap_app
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
-from inference.manifest import check_asset_name
+from isamap.gee_export.base.storage import write_whole
+from isamap.gee_export.earth_engine.assets import check_asset_name
+from isamap.inference.catalog import geemap_app
+from isamap.inference.cutting.arguments import checked_argument
+from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Legend
+from isamap.inference.map_files.map_file import numbers_words
+from isamap.inference.publishing.asset import info_of, is_public
 
-CHART_SCALE_M = 100  # of the area chart: counted on a pyramid level, which a browser waits for
+CHART_SCALE_M = 100  # of the area chart: the mean probability of a pyramid level, which a browser waits for
 _SCRIPT = """\
 // Maps of {asset}, drawn by isamap. Paste into https://code.earthengine.google.com and run, or publish as an App.
 var settings = {settings};
@@ -33,14 +34,18 @@ function ofYear(year) {{
 
 function side(start) {{
   var view = ui.Map();
-  var slider = ui.Slider({{min: settings.firstYear, max: settings.lastYear, value: start, step: 1}});
+  var chosen = start;
   var draw = function(year) {{
+    chosen = year;
     view.layers().reset([ui.Map.Layer(ofYear(year).select(settings.band), look, String(year))]);
   }};
-  slider.onChange(draw);
   draw(start);
-  view.add(ui.Panel([ui.Label('Year'), slider], null, {{position: 'bottom-center'}}));
-  return {{map: view, slider: slider}};
+  var single = settings.firstYear === settings.lastYear;  // a slider needs two ends
+  var chooser = single ? ui.Label(String(start)) : ui.Slider({{
+    min: settings.firstYear, max: settings.lastYear, value: start, step: 1, onChange: draw
+  }});
+  view.add(ui.Panel([ui.Label('Year'), chooser], null, {{position: 'bottom-center'}}));
+  return {{map: view, year: function() {{ return chosen; }}}};
 }}
 
 var left = side(settings.firstYear);
@@ -52,17 +57,19 @@ var legend = ui.Panel(settings.classes.map(function(entry) {{
   return ui.Panel([box, ui.Label(entry.name, {{margin: '0'}})], ui.Panel.Layout.flow('horizontal'));
 }}));
 
-var area = maps.map(function(image) {{
-  var ground = image.select(settings.band).eq(settings.impervious).multiply(ee.Image.pixelArea()).divide(1e6);
-  return ground.rename('impervious').copyProperties(image, ['system:time_start']);
-}});
-var chart = ui.Chart.image.series({{
-  imageCollection: area, region: maps.geometry(), reducer: ee.Reducer.sum(), scale: settings.chartScale
-}}).setOptions({{
-  title: 'Counted impervious km2 (biased; isamap assess gives intervals)', legend: {{position: 'none'}}
+var area = ee.FeatureCollection(settings.years.map(function(year) {{
+  var share = ofYear(year).select(settings.probability).divide(settings.steps);
+  var km2 = share.multiply(ee.Image.pixelArea()).divide(1e6).rename('km2').reduceRegion({{
+    reducer: ee.Reducer.sum(), geometry: maps.geometry(), scale: settings.chartScale, maxPixels: 1e13, tileScale: 4
+  }});
+  return ee.Feature(null, km2).set('year', year);
+}}));
+var chart = ui.Chart.feature.byFeature({{features: area, xProperty: 'year', yProperties: ['km2']}}).setOptions({{
+  title: 'Expected impervious km2 (biased; isamap assess gives intervals)', legend: {{position: 'none'}},
+  hAxis: {{format: '####'}}, pointSize: 4
 }});
 
-var answer = ui.Label('Click for the probability of impervious.');
+var answer = ui.Label('Click for the ' + settings.words + '.');
 function say(point, year) {{
   answer.setValue('...');
   var share = ofYear(year).select(settings.probability).divide(settings.steps);
@@ -74,7 +81,7 @@ function say(point, year) {{
 [left, right].forEach(function(half) {{
   half.map.style().set('cursor', 'crosshair');
   half.map.onClick(function(place) {{
-    say(ee.Geometry.Point([place.lon, place.lat]), half.slider.getValue());
+    say(ee.Geometry.Point([place.lon, place.lat]), half.year());
   }});
 }});
 
@@ -89,16 +96,22 @@ left.map.centerObject(maps.geometry());
 
 @dataclass(frozen=True)
 class AppReport:
-    """Where the script lies and which years it shows; printed as a line."""
+    """Where the script lies, which years it shows, and whether everybody may read the maps."""
 
     path: Path
     asset: str
     years: tuple[int, int]
     geemap: Path | None = None
+    public: bool = False
 
     def __str__(self) -> str:
         years = f"{self.years[0]} to {self.years[1]}"
         line = f"{self.path}: Code Editor App of {self.asset}, {years}"
+        if not self.public:
+            line += (
+                "\nan App's readers must be able to read its images: share them by `isamap publish --public`, or by "
+                f"`earthengine acl set public {self.asset}`"
+            )
         return line if self.geemap is None else f"{line}\n{self.geemap}: the same for notebooks, with geemap"
 
 
@@ -125,11 +138,21 @@ def write_app(
     years = sorted(int(image["startTime"][:4]) for image in images if "startTime" in image)
     if not years:
         raise ValueError(f"asset {asset} holds no image with a time: publish maps of months or periods there first")
-    settings = settings_of(asset, images[0]["properties"], (years[0], years[-1]))
+    settings = settings_of(asset, images[0]["properties"], tuple(dict.fromkeys(years)))
     write_whole(path, script(settings).encode())
     if twin is not None:
         write_whole(twin, geemap_app.script(settings, twin.stem).encode())
-    return AppReport(path, asset, (years[0], years[-1]), twin)
+    return AppReport(path, asset, (years[0], years[-1]), twin, public=_is_public(asset))
+
+
+def _is_public(asset: str) -> bool:
+    """Whether everybody may read the collection; False where its policy may not be read."""
+    import ee
+
+    try:
+        return is_public(asset)
+    except ee.EEException:
+        return False
 
 
 def _free(option: str, name: str, suffix: str, *, overwrite: bool) -> Path:
@@ -147,8 +170,8 @@ def script(settings: Mapping[str, Any]) -> str:
     return _SCRIPT.format(asset=settings["asset"], settings=json.dumps(settings, indent=2))
 
 
-def settings_of(asset: str, properties: Mapping[str, Any], years: tuple[int, int]) -> dict[str, Any]:
-    """What both Apps know of the maps; properties: of an image of the collection (manifest.properties)."""
+def settings_of(asset: str, properties: Mapping[str, Any], years: tuple[int, ...]) -> dict[str, Any]:
+    """What both Apps know of the maps; properties: of an image of the collection; years: that have maps, in order."""
     band = "isa" if "isa_class_names" in properties else "class"
     names = tuple(str(properties[f"{band}_class_names"]).split(","))
     legend = Legend(names)
@@ -159,9 +182,11 @@ def settings_of(asset: str, properties: Mapping[str, Any], years: tuple[int, int
         "band": band,
         "probability": PROBABILITY,
         "steps": PROB_STEPS,
+        "words": numbers_words(properties),
         "classes": [{"name": n, "colour": c} for n, c in zip(names, legend.colours, strict=True)],
         "impervious": legend.impervious,
         "firstYear": years[0],
-        "lastYear": years[1],
+        "lastYear": years[-1],
+        "years": list(years),
         "chartScale": CHART_SCALE_M,
     }

@@ -40,22 +40,19 @@ def of_year(year):
 
 
 def areas():
-    """Counted impervious km2 by year; biased, `isamap assess` gives intervals."""
+    """Expected impervious km2 by year: the mean probability times the area; biased, `isamap assess` gives intervals."""
 
-    def counted(image):
-        ground = image.select(SETTINGS["band"]).eq(SETTINGS["impervious"]).multiply(ee.Image.pixelArea()).divide(1e6)
-        km2 = ground.rename("km2").reduceRegion(
-            reducer=ee.Reducer.sum(), geometry=image.geometry(), scale=SETTINGS["chartScale"], maxPixels=1e13
-        )
-        return ee.Feature(None, km2).set("year", image.date().get("year"))
+    def expected(year):
+        share = of_year(year).select(SETTINGS["probability"]).divide(SETTINGS["steps"])
+        km2 = share.multiply(ee.Image.pixelArea()).divide(1e6)
+        where = {{"geometry": maps().geometry(), "scale": SETTINGS["chartScale"], "maxPixels": 1e13, "tileScale": 4}}
+        return km2.rename("km2").reduceRegion(ee.Reducer.sum(), **where).get("km2")
 
-    table = ee.FeatureCollection(maps().map(counted))
-    years, km2 = ee.List([table.aggregate_array("year"), table.aggregate_array("km2")]).getInfo()
-    return {{year: sum(k for y, k in zip(years, km2) if y == year) for year in sorted(set(years))}}
+    return dict(zip(SETTINGS["years"], ee.List([expected(year) for year in SETTINGS["years"]]).getInfo()))
 
 
 def probability(lon, lat, year):
-    """The probability of impervious at a point; None where it is not known."""
+    """The probability (of maps of percents the share) of impervious at a point; None where it is not known."""
     share = of_year(year).select(SETTINGS["probability"]).divide(SETTINGS["steps"])
     values = share.reduceRegion(reducer=ee.Reducer.first(), geometry=ee.Geometry.Point([lon, lat]), scale=10)
     return values.get(SETTINGS["probability"]).getInfo()
@@ -69,7 +66,8 @@ def layer(year):
 def side(view, year):
     """A layer and the slider that chooses its year."""
     tiles = layer(year)
-    slider = ipywidgets.IntSlider(value=year, min=SETTINGS["firstYear"], max=SETTINGS["lastYear"], description="Year")
+    ends = {{"min": SETTINGS["firstYear"], "max": SETTINGS["lastYear"]}}
+    slider = ipywidgets.IntSlider(value=year, description="Year", disabled=ends["min"] == ends["max"], **ends)
     slider.observe(lambda change: setattr(tiles, "url", layer(change["new"]).url), "value")
     return tiles, slider
 
@@ -80,7 +78,7 @@ def chart():
     figure = Figure(figsize=(4, 2.5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(list(by_year), list(by_year.values()), "o-", color="#e31a1c")
-    axes.set(title="Counted impervious km2 (biased)", xlabel="year", ylim=(0, None))
+    axes.set(title="Expected impervious km2 (biased)", xlabel="year", ylim=(0, None))
     axes.set_xticks(list(by_year))
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=100)
@@ -95,7 +93,7 @@ def app():
     right, right_year = side(view, SETTINGS["lastYear"])
     view.add(ipyleaflet.SplitMapControl(left_layer=left, right_layer=right))
     view.add_legend(SETTINGS["title"], legend_dict={{e["name"]: e["colour"] for e in SETTINGS["classes"]}})
-    answer = ipywidgets.Label("Click for the probability of impervious.")
+    answer = ipywidgets.Label("Click for the " + SETTINGS["words"] + ".")
 
     def clicked(**event):
         if event.get("type") == "click":

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from gee_export.base.storage import BucketStorage, bucket_of, is_remote
-from inference import manifest
-from inference.arguments import checked_argument
-from inference.asset import Build, PublishReport, Target, clear_errors, report
-from inference.catalog.run_bucket import ZoneObjects, zones_in
-from inference.catalog.run_folder import ZoneTiles, zones_of
-from inference.map_file import MapFile
-from inference.request import Pixels
-from inference.tiles.store import open_store
-from inference.upload import content_sha256
+from isamap.gee_export.base.storage import BucketStorage, bucket_of, is_remote
+from isamap.inference.catalog.run_bucket import ZoneObjects, zones_in
+from isamap.inference.catalog.run_folder import ZoneTiles, zones_of
+from isamap.inference.cutting.arguments import checked_argument
+from isamap.inference.map_files.map_file import MapFile
+from isamap.inference.mapping.request import Pixels
+from isamap.inference.publishing import manifest
+from isamap.inference.publishing.asset import Build, PublishReport, Target, clear_errors, report
+from isamap.inference.publishing.upload import content_sha256
+from isamap.inference.tiles.store import open_store
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from odc.geo.geobox import GeoBox
-
-from gee_export.base.cloud_storage import BucketStorage, Stored
-from gee_export.base.errors import Fault
-from gee_export.base.rasters import open_bytes
-from inference.catalog.run_folder import zone_files
-from inference.legend import Legend
-from inference.map_file import MapBand, MapFile, probability_of
-from inference.tiles.receipt import Receipt
-from inference.tiles.store import TILES
+from isamap.gee_export.base.cloud_storage import BucketStorage, Stored
+from isamap.gee_export.base.errors import Fault
+from isamap.inference.catalog.run_folder import zone_files
+from isamap.inference.map_files.map_file import MapFile, probability_of
+from isamap.inference.tiles.receipt import Receipt
+from isamap.inference.tiles.store import TILES
+from isamap.inference.tiles.tile_file import map_of
 
 READERS = 8  # tiles whose heads are read at once
 
@@ -41,8 +38,7 @@ class ZoneObjects:
 def zones_in(storage: BucketStorage) -> tuple[ZoneObjects, ...]:
     """The maps of a run by zone; ValueError as of `zone_files`, Fault where a tile is not what its receipt says.
 
-    Of each tile the receipt and the file of the classes are read; probabilities are only compared by the checksum that
-    the bucket lists.
+    Of each tile the receipt is read; its files are compared by the checksums that the bucket lists.
     """
     zones = zone_files(storage)
     listed = {stored.name: stored for stored in storage.listed(f"{TILES}/")}
@@ -59,12 +55,13 @@ def _tile(storage: BucketStorage, listed: Mapping[str, Stored], name: str) -> Ti
     receipt = Receipt.from_json(storage.read(path.with_suffix(".json").as_posix()))
     stored = {} if receipt is None else {file.name: file for file in receipt.files}
     for each in names:
-        there, noted = listed.get(each), stored.get(each)
-        if there is None or noted is None or (there.size, there.crc32c) != (noted.bytes, noted.crc32c):
+        object_there, noted = listed.get(each), stored.get(each)
+        if (
+            object_there is None
+            or noted is None
+            or (object_there.size, object_there.crc32c) != (noted.bytes, noted.crc32c)
+        ):
             raise Fault(f"{storage.url}/{each} is not what its receipt says: run the same `isamap run` command again")
-    with open_bytes(storage.read(name), name) as file:
-        tags = file.tags()
-        legend = Legend.of_tags(tags)
-        geobox = GeoBox(file.shape, file.transform, file.crs.to_wkt())
-    made = MapFile(path, tags, legend, geobox, MapBand(Path(names[1])))
+    assert receipt is not None  # else nothing is noted
+    made = map_of(receipt)
     return TileObjects(made, tuple(f"{storage.url}/{each}" for each in names), tuple(stored[n].sha256 for n in names))

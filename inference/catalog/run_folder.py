@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 import xml.etree.ElementTree as xml
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from io import BytesIO
+from pathlib import Path
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import FolderStorage, Storage
-from inference.map_file import MapFile, open_map
-from inference.tiles.status import STATUS
-from inference.tiles.store import TILES
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import FolderStorage, Storage
+from isamap.inference.map_files.map_file import MapFile, open_map
+from isamap.inference.tiles.status import STATUS
+from isamap.inference.tiles.store import TILES
 
-INDEX, PROBABILITY_INDEX, TILE_INDEX = ".vrt", "_prob.vrt", ".gti.gpkg"
+INDEX, OTHER_INDEXES = ".vrt", ("_prob.vrt", "_share.vrt")
+_TILE = re.compile(rf"{TILES}/[0-9a-f]{{2}}/[^/]+\.tif")
 
 
 @dataclass(frozen=True)
 class ZoneFiles:
-    """One map's tiles in one UTM zone, by their names in the store; name: of its index without the ending."""
+    """One map's tiles in one UTM zone, by their names in the store; name: of its index without the ending.
+
+    files: of all tiles together, indexes and COGs.
+    """
 
     name: str
     index: str
     tiles: tuple[str, ...]
+    files: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,11 +40,6 @@ class ZoneTiles:
     name: str
     index: Path
     tiles: tuple[MapFile, ...]
-
-
-def is_run(path: Path) -> bool:
-    """Whether `isamap run` wrote a status there."""
-    return (path / STATUS).is_file()
 
 
 def zones_of(folder: Path) -> tuple[ZoneTiles, ...]:
@@ -54,14 +57,21 @@ def zone_files(storage: Storage) -> tuple[ZoneFiles, ...]:
     """
     if not storage.exists(STATUS):
         raise ValueError(f"{storage.url} holds no run ({STATUS} is missing): give the --out of `isamap run`")
-    names = sorted(name for files in _finished(storage) for name in files if _is_index(name))
-    if not names:
+    maps = _finished(storage)
+    indexes = sorted((name, tuple(files)) for files in maps for name in files if _is_index(name))
+    if not indexes:
         raise ValueError(f"{storage.url}: none of its tiles has data, so there is nothing to list or publish")
-    return tuple(ZoneFiles(name.removesuffix(INDEX), name, _sources(storage, name)) for name in names)
+    return tuple(_zone(storage, index, files) for index, files in indexes)
+
+
+def _zone(storage: Storage, index: str, files: Iterable[str]) -> ZoneFiles:
+    name = index.removesuffix(INDEX)
+    own = tuple(file for file in files if file.startswith((f"{name}.", f"{name}_prob.", f"{name}_share.")))
+    return ZoneFiles(name, index, _sources(storage, index), own)
 
 
 def _is_index(name: str) -> bool:
-    return name.endswith(INDEX) and not name.endswith(PROBABILITY_INDEX)
+    return name.endswith(INDEX) and not name.endswith(OTHER_INDEXES)
 
 
 def _finished(storage: Storage) -> list[list[str]]:
@@ -87,10 +97,15 @@ def _finished(storage: Storage) -> list[list[str]]:
 
 def _sources(storage: Storage, index: str) -> tuple[str, ...]:
     """The files that an index shows, none of them outside the run's tiles."""
+    sources = []
     try:
-        sources = [str(element.text) for element in xml.fromstring(storage.read(index)).iter("SourceFilename")]
+        for _, element in xml.iterparse(BytesIO(storage.read(index))):
+            if element.tag == "SourceFilename":
+                sources.append(str(element.text))
+            elif element.tag == "SimpleSource":
+                element.clear()  # there may be a hundred thousand
     except xml.ParseError as error:
         raise Fault(f"{storage.url}/{index} is damaged ({error}): run the same `isamap run` again") from error
-    if any(PurePosixPath(source).parent != PurePosixPath(TILES) for source in sources):
+    if not all(_TILE.fullmatch(source) for source in sources):
         raise Fault(f"{storage.url}/{index} names files outside its run: run the same `isamap run` command again")
     return tuple(sources)

@@ -1,7 +1,7 @@
 """STAC of finished maps: a collection with an item a tile in a run's store, or one item beside a map.
 
-STAC 1.0.0 with projection 1.1.0, raster 1.1.0, file 2.1.0, classification 1.1.0 and processing 1.1.0, which GDAL, QGIS
-and odc-stac read (docs/reference/formats.md, "STAC of maps and models"). Relative links, no clock times.
+Items are written one by one, from the receipts of the tiles: no tile is read, and a catalogue of a hundred thousand
+takes no more memory than one of ten.
 """
 
 from __future__ import annotations
@@ -9,43 +9,46 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gee_export.base.grid import crs_of
-from gee_export.base.scheme import UNKNOWN
-from gee_export.base.stac_fields import (
-    FILE,
-    PROCESSOR,
-    SHA256_MULTIHASH,
-    SIMULATOR,
-    licence_links,
-    moments,
-    rounded,
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import is_remote, write_whole
+from isamap.gee_export.datasets import digests
+from isamap.inference.catalog.run_folder import ZoneFiles, zone_files
+from isamap.inference.catalog.stac_item import (
+    CLASSIFICATION,
+    COG,
+    PROJECTION,
+    RASTER,
+    XML,
+    ItemFile,
+    class_band,
+    files_beside,
+    is_simulated,
+    item,
+    licences,
+    probability_band,
+    providers,
+    share_band,
 )
-from gee_export.base.storage import FolderStorage, is_remote, write_whole
-from gee_export.datasets import digests
-from inference.arguments import checked_argument
-from inference.catalog.run_folder import TILE_INDEX, ZoneFiles, zone_files
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
-from inference.map_file import MapFile, open_map, sidecar_of
-from inference.request import Pixels
-from inference.tiles.receipt import Receipt
-from inference.tiles.store import TileStore, open_store
+from isamap.inference.cutting.arguments import checked_argument
+from isamap.inference.map_files.map_file import MapFile, numbers_words, open_map
+from isamap.inference.map_files.simulation import preface
+from isamap.inference.mapping.request import Pixels
+from isamap.inference.tiles.receipt import Receipt
+from isamap.inference.tiles.store import TileStore, folder_of, open_store
+from isamap.inference.tiles.tile_file import map_of
 
 FOLDER, COLLECTION, SUFFIX = "stac", "collection.json", ".stac.json"
 CONTENT = "isamap:content"  # of a collection: one hash of all files that its items list
-_HOME = "https://stac-extensions.github.io"
-PROCESSING, CLASSIFICATION = f"{_HOME}/processing/v1.1.0/schema.json", f"{_HOME}/classification/v1.1.0/schema.json"
-PROJECTION, RASTER = (f"{_HOME}/{name}/schema.json" for name in ("projection/v1.1.0", "raster/v1.1.0"))
-COG = "image/tiff; application=geotiff; profile=cloud-optimized"
-JSON = "application/json"
+MOST_LINKS = 1000  # of a collection: with more tiles a catalogue of each sub-folder names its own
+JSON, GEOJSON = "application/json", "application/geo+json"
 GEOPACKAGE = "application/geopackage+sqlite3"
-ALWAYS = ("1900-01-01T00:00:00Z", "9999-12-31T23:59:59Z")  # of maps of images that name no period
-READ_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -71,27 +74,21 @@ def write_stac(path: str | os.PathLike[str], *, project: str | None = None) -> S
         return write_catalogue(open_store(address, Pixels(project=project)))
     made = open_map(address)
     out = made.path.with_suffix(SUFFIX)
-    write_whole(out, digests.text(item(made, out.parent, ())))
+    write_whole(out, digests.text(item(made, files_beside(made, out.parent), ())))
     return StacReport(str(out), 1)
 
 
 def write_catalogue(store: TileStore) -> StacReport:
     """The catalogue of a run's store; as `write_stac`. The collection is written last."""
     zones = zone_files(store.storage)
-    name, root = _name_and_root(store)
-    back = [{"rel": rel, "href": "../collection.json", "type": JSON} for rel in ("root", "parent", "collection")]
-    items, first = [], None
-    for tile in dict.fromkeys(tile for zone in zones for tile in zone.tiles):  # maps may share some
-        with store.local(tile) as file:
-            made = open_map(file)
-            items.append(item(made, root / FOLDER / "items", back, of=name))
-            first = first or made
-    assert first is not None
-    store.storage.write_many((_item_name(each["id"]), digests.text(each)) for each in items)
-    store.storage.write(f"{FOLDER}/{COLLECTION}", digests.text(collection(name, zones, first, items)))
-    for stale in set(store.storage.list(f"{FOLDER}/items/")) - {_item_name(each["id"]) for each in items}:
+    tiles = sorted({tile for zone in zones for tile in zone.tiles}, key=_folder_and_name)  # maps may share some
+    catalogue = _Catalogue(store, _name_of(store), is_deep=len(tiles) > MOST_LINKS)
+    store.storage.write_many(catalogue.documents(tiles))
+    store.storage.write(f"{FOLDER}/{COLLECTION}", digests.text(catalogue.collection(zones)))
+    # After the collection, which names them no longer: no link ever leads to an item that is gone.
+    for stale in set(store.storage.list(f"{FOLDER}/items/")) - catalogue.names:
         store.storage.delete(stale)
-    return StacReport(f"{store.storage.url}/{FOLDER}/{COLLECTION}", len(items))
+    return StacReport(f"{store.storage.url}/{FOLDER}/{COLLECTION}", len(tiles))
 
 
 def is_current(store: TileStore, receipts: Iterable[Receipt]) -> bool:
@@ -100,197 +97,167 @@ def is_current(store: TileStore, receipts: Iterable[Receipt]) -> bool:
     if not store.storage.exists(name):
         return False
     with suppress(ValueError, AttributeError):
-        sha256 = [stored.sha256 for receipt in receipts for stored in receipt.files]
-        return bool(json.loads(store.storage.read(name)).get(CONTENT) == _content(sha256))
+        return bool(json.loads(store.storage.read(name)).get(CONTENT) == _content(receipts))
     return False
 
 
-def collection(
-    name: str, zones: Sequence[ZoneFiles], made: MapFile, items: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The collection of a run's tiles; its assets are the indexes that show all tiles of a zone as one raster.
+@dataclass
+class _Catalogue:
+    """A catalogue in the making: what the collection says of all items, gathered while they are written.
 
-    made: a tile, whose classes and licence are those of all.
+    is_deep: the collection names a catalogue a sub-folder, and these name the items.
     """
-    west, south, east, north = zip(*(each["bbox"] for each in items), strict=True)
-    properties = [each["properties"] for each in items]
-    tiles = [{"rel": "item", "href": f"./items/{each['id']}.json", "type": "application/geo+json"} for each in items]
-    files = [asset["file:checksum"] for each in items for asset in each["assets"].values()]
-    return {
-        "type": "Collection",
-        "stac_version": "1.0.0",
-        "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION],
-        "id": name,
-        "title": f"{name}: maps of {', '.join(made.legend.names)}",
-        "description": f"{_words(made)}{len(items)} tiles, made by isamap.",
-        "license": "various",
-        "keywords": ["impervious surface", "land cover", *(["simulated"] if _is_simulated(made) else [])],
-        "providers": _providers(made),
-        "extent": {
-            "spatial": {"bbox": [[min(west), min(south), max(east), max(north)]]},
-            "temporal": {
-                "interval": [
-                    [
-                        min(each["start_datetime"] for each in properties),
-                        max(each["end_datetime"] for each in properties),
-                    ]
-                ]
-            },
-        },
-        "summaries": {
-            **{
-                field: sorted({each[field] for each in properties})
-                for field in ("isamap:checkpoint", "isamap:simulated", "proj:epsg")
-            },
-            "raster:bands": [_class_band(made.legend)],
-        },
-        CONTENT: _content(checksum.removeprefix(SHA256_MULTIHASH) for checksum in files),
-        "links": [
-            {"rel": "root", "href": "./collection.json", "type": JSON},
-            *_licences(made),
-            {"rel": "describedby", "href": "../status.json", "type": JSON},
-            *tiles,
-        ],
-        "assets": {key: asset for zone in zones for key, asset in _indexes(zone)},
-    }
 
+    store: TileStore
+    name: str
+    is_deep: bool
+    names: set[str] = field(default_factory=set)  # of all documents but the collection
+    links: list[dict[str, str]] = field(default_factory=list)
+    first: MapFile | None = None
+    bbox: tuple[float, ...] | None = None
+    period: tuple[str, str] | None = None
+    summaries: dict[str, set[Any]] = field(default_factory=dict)
+    content: list[bytes] = field(default_factory=list)
 
-def _indexes(zone: ZoneFiles) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The files that show all tiles of a zone as one raster."""
-    whole = f"All tiles of {zone.name} as one raster"
-    for key, name, media_type, title in (
-        (zone.name, zone.index, "application/xml", f"{whole} (GDAL virtual file)"),
-        (f"{zone.name}_gti", f"{zone.name}{TILE_INDEX}", GEOPACKAGE, f"{whole} (GDAL raster tile index, GDAL 3.9)"),
-    ):
-        yield key, {"href": f"../{name}", "type": media_type, "title": title, "roles": ["data", "index"]}
+    def documents(self, tiles: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """Name and bytes of every item, and of the catalogues between them and the collection."""
+        for folder, own in groupby(tiles, key=lambda tile: _folder_and_name(tile)[0]):
+            links = []
+            for tile in own:
+                document = self._item(tile)
+                self._note(document)
+                links.append(f"{document['id']}.json")
+                yield self._named(f"{folder}/{links[-1]}"), digests.text(document)
+            if self.is_deep:
+                yield self._named(f"{folder}/catalog.json"), digests.text(self._catalog(folder, links))
+                self.links.append(_link("child", f"./items/{folder}/catalog.json"))
+            else:
+                self.links += [_link("item", f"./items/{folder}/{link}") for link in links]
 
-
-def _name_and_root(store: TileStore) -> tuple[str, Path]:
-    """What a collection is called, and where its files lie on this machine while they are read."""
-    if isinstance(store.storage, FolderStorage):
-        return store.storage.root.resolve().name, store.storage.root
-    return store.storage.url.rpartition("/")[2], store.work
-
-
-def _item_name(tile: str) -> str:
-    return f"{FOLDER}/items/{tile}.json"
-
-
-def _content(sha256: Iterable[str]) -> str:
-    """One hash of the hashes of all files."""
-    return hashlib.sha256("".join(sorted(sha256)).encode()).hexdigest()
-
-
-def item(made: MapFile, folder: Path, links: Sequence[Mapping[str, Any]], *, of: str | None = None) -> dict[str, Any]:
-    """The item of a map's files; folder: from which its addresses are relative. of: the collection's name."""
-    ground = made.geobox.extent.to_crs("EPSG:4326")
-    start, end = period_of(made.tags)
-    return {
-        "type": "Feature",
-        "stac_version": "1.0.0",
-        "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION, PROCESSING, FILE],
-        "id": made.path.stem,
-        "geometry": rounded(ground.json),
-        "bbox": [round(side, 7) for side in ground.boundingbox.bbox],
-        "properties": {
-            "datetime": None,
-            "start_datetime": start,
-            "end_datetime": end,
-            "description": f"{_words(made)}{', '.join(made.legend.names)} by {made.tags.get('model', 'isamap')}.",
+    def collection(self, zones: Sequence[ZoneFiles]) -> dict[str, Any]:
+        """The collection; its assets are the files that show all tiles of a zone as one raster."""
+        made, count = self.first, len(self.content)
+        assert made is not None and self.bbox is not None and self.period is not None
+        return {
+            "type": "Collection",
+            "stac_version": "1.0.0",
+            "stac_extensions": [PROJECTION, RASTER, CLASSIFICATION],
+            "id": self.name,
+            "title": f"{self.name}: maps of {', '.join(made.legend.names)}",
+            "description": f"{preface(made.tags)}{count} tiles, made by isamap.",
             "license": "various",
-            "providers": _providers(made),
-            **_place(made),
-            **_processing(made.tags),
-            "isamap:simulated": _is_simulated(made),
-            "isamap:checkpoint": made.tags.get("checkpoint", "unknown"),
-        },
-        "links": [*links, *_licences(made)],
-        **({"collection": of} if of else {}),
-        "assets": _assets(made, folder),
-    }
+            "keywords": ["impervious surface", "land cover", *(["simulated"] if is_simulated(made) else [])],
+            "providers": providers(made),
+            "extent": {"spatial": {"bbox": [list(self.bbox)]}, "temporal": {"interval": [list(self.period)]}},
+            "summaries": {
+                **{name: sorted(values) for name, values in self.summaries.items()},
+                "raster:bands": [class_band(made.legend)],
+            },
+            CONTENT: _joined(self.content),
+            "links": [
+                _link("root", f"./{COLLECTION}"),
+                *licences(made),
+                _link("describedby", "../status.json"),
+                *self.links,
+            ],
+            "assets": {key: asset for zone in zones for key, asset in _whole(zone, made)},
+        }
+
+    def _item(self, tile: str) -> dict[str, Any]:
+        receipt = Receipt.from_json(self.store.storage.read(str(PurePosixPath(tile).with_suffix(".json"))))
+        if receipt is None or not receipt.files or receipt.classes.name != tile:
+            raise Fault(f"{self.store.storage.url}/{tile} has no receipt: run the same `isamap run` command again")
+        made = map_of(receipt)
+        self.first = self.first or made
+        self.content.append(_digest(receipt))
+        files = {Path(file.name): ItemFile(f"../../../{file.name}", file.bytes, file.sha256) for file in receipt.files}
+        parent = "./catalog.json" if self.is_deep else f"../../{COLLECTION}"
+        links = [_link("root", f"../../{COLLECTION}"), _link("parent", parent),
+                 _link("collection", f"../../{COLLECTION}")]  # fmt: skip
+        return item(made, files, links, of=self.name)
+
+    def _note(self, document: dict[str, Any]) -> None:
+        west, south, east, north = document["bbox"]
+        properties = document["properties"]
+        period = properties["start_datetime"], properties["end_datetime"]
+        before, times = self.bbox or (west, south, east, north), self.period or period
+        self.bbox = min(before[0], west), min(before[1], south), max(before[2], east), max(before[3], north)
+        self.period = min(times[0], period[0]), max(times[1], period[1])
+        for name in ("isamap:checkpoint", "isamap:simulated", "proj:epsg"):
+            self.summaries.setdefault(name, set()).add(properties[name])
+
+    def _named(self, name: str) -> str:
+        name = f"{FOLDER}/items/{name}"
+        self.names.add(name)
+        return name
+
+    def _catalog(self, folder: str, items: Sequence[str]) -> dict[str, Any]:
+        """Of a sub-folder's items."""
+        above = [_link(rel, f"../../{COLLECTION}") for rel in ("root", "parent")]
+        return {
+            "type": "Catalog",
+            "stac_version": "1.0.0",
+            "id": f"{self.name}-{folder}",
+            "description": f"{len(items)} of the tiles of {self.name}.",
+            "links": [*above, *(_link("item", f"./{name}") for name in items)],
+        }
 
 
-def _assets(made: MapFile, folder: Path) -> dict[str, Any]:
-    bands = {made.legend.band: _class_band(made.legend), PROBABILITY: _probability_band()}
-    files: dict[Path, list[str]] = {}
-    for name, band in made.bands.items():
-        files.setdefault(band.path, []).append(name)
-    assets = {
-        "_".join(names): _asset(path, folder, COG, "data") | {"raster:bands": [bands[name] for name in names]}
-        for path, names in files.items()
-    }
-    if sidecar_of(made.path).is_file():
-        assets["names"] = _asset(sidecar_of(made.path), folder, "application/xml", "metadata")
-    return assets
+def _whole(zone: ZoneFiles, made: MapFile) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The files that show all tiles of a zone as one raster, of classes, probabilities and percents."""
+    layers = (
+        ("", ", ".join(made.legend.names), class_band(made.legend)),
+        ("_prob", numbers_words(made.tags), probability_band()),
+        ("_share", "percent of impervious ground", share_band()),
+    )
+    kinds = (
+        (".vrt", "", XML, "GDAL virtual file", ["data", "index"]),
+        (".gti.gpkg", "_gti", GEOPACKAGE, "GDAL raster tile index, GDAL 3.9", ["data", "index"]),
+        (".tif", "_cog", COG, "one file", ["data"]),
+    )
+    for layer, words, band in layers:
+        for ending, suffix, media_type, data_type, roles in kinds:
+            name = f"{zone.name}{layer}{ending}"
+            if name in zone.files:
+                yield (
+                    f"{zone.name}{layer}{suffix}",
+                    {
+                        "href": f"../{name}",
+                        "type": media_type,
+                        "title": f"All tiles of {zone.name} as one raster: {words} ({data_type})",
+                        "roles": roles,
+                        "raster:bands": [band],
+                    },
+                )
 
 
-def _asset(path: Path, folder: Path, media_type: str, role: str) -> dict[str, Any]:
-    """Address, size and checksum of a file that is there."""
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    address = Path(os.path.relpath(path, folder)).as_posix()
-    return {
-        "href": address if address.startswith("../") else f"./{address}",
-        "type": media_type,
-        "roles": [role],
-        "file:size": path.stat().st_size,
-        "file:checksum": SHA256_MULTIHASH + digest,
-    }
+def _name_of(store: TileStore) -> str:
+    """What a collection is called: the last name of the store's address."""
+    return (
+        Path(store.storage.url).resolve().name
+        if not is_remote(store.storage.url)
+        else store.storage.url.rpartition("/")[2]
+    )
 
 
-def _class_band(legend: Legend) -> dict[str, Any]:
-    rows = enumerate(zip(legend.names, legend.colours, strict=True))
-    classes = [
-        {"value": value, "name": name, "description": name.replace("_", " "), "color_hint": colour.upper()}
-        for value, (name, colour) in rows
-    ]
-    unknown = {"value": UNKNOWN, "name": "unknown", "description": "unknown", "nodata": True}
-    return {"data_type": "uint8", "nodata": UNKNOWN, "classification:classes": [*classes, unknown]}
+def _folder_and_name(tile: str) -> tuple[str, str]:
+    """The sub-folder of a tile's item, and the tile's name."""
+    name = PurePosixPath(tile).stem
+    return folder_of(name).rpartition("/")[2], name
 
 
-def _probability_band() -> dict[str, Any]:
-    return {"data_type": "uint8", "nodata": UNKNOWN, "scale": 1 / PROB_STEPS, "offset": 0, "unit": "1"}
+def _link(rel: str, href: str) -> dict[str, str]:
+    return {"rel": rel, "href": href, "type": GEOJSON if rel == "item" else JSON}
 
 
-def _place(made: MapFile) -> dict[str, Any]:
-    """The projection extension's fields; proj:epsg null where the CRS has no such number."""
-    crs = crs_of(made.geobox)
-    named = {"proj:epsg": crs.epsg} if crs.epsg else {"proj:epsg": None, "proj:wkt2": crs.to_wkt()}
-    return named | {"proj:transform": list(made.geobox.affine)[:6], "proj:shape": list(made.geobox.shape)}
+def _content(receipts: Iterable[Receipt]) -> str:
+    """One hash of the hashes of all files of tiles."""
+    return _joined([_digest(receipt) for receipt in receipts if receipt.files])
 
 
-def _processing(tags: Mapping[str, str]) -> dict[str, Any]:
-    scenes = f" from {tags['scenes']}" if "scenes" in tags else ""
-    lineage = f"{tags.get('model', 'unknown model')} {tags.get('checkpoint', '')[:16]}{scenes}"
-    software = {
-        "isamap": "checkpoint " + tags.get("checkpoint", "unknown")[:16],
-        "runtime": tags.get("runtime", "torch"),
-    }
-    return {"processing:level": "L4", "processing:lineage": lineage, "processing:software": software}
+def _joined(hashes: Sequence[bytes]) -> str:
+    return hashlib.sha256(b"".join(sorted(hashes))).hexdigest()
 
 
-def _providers(made: MapFile) -> list[dict[str, Any]]:
-    """Who made the map and its input; a simulation has no other producer than the local engine."""
-    if _is_simulated(made):
-        return [PROCESSOR, SIMULATOR]
-    return [PROCESSOR, {"name": f"input: {made.tags.get('licence', 'unknown licence')}"[:200], "roles": ["licensor"]}]
-
-
-def _licences(made: MapFile) -> list[dict[str, str]]:
-    """The pages of the licences of its input, isamap's own of a simulation, none where none is known."""
-    return licence_links([made.tags.get("licence", "")], simulated=_is_simulated(made))
-
-
-def _words(made: MapFile) -> str:
-    return "SIMULATED, says nothing about the real place. " if _is_simulated(made) else ""
-
-
-def _is_simulated(made: MapFile) -> bool:
-    return made.tags.get("simulated") == "true"
-
-
-def period_of(tags: Mapping[str, str]) -> tuple[str, str]:
-    """First and last moment, RFC 3339 in UTC; the tags' end is exclusive."""
-    if "period_start" not in tags or "period_end" not in tags:
-        return ALWAYS
-    return moments(tags["period_start"], tags["period_end"])
+def _digest(receipt: Receipt) -> bytes:
+    return hashlib.sha256("".join(file.sha256 for file in receipt.files).encode()).digest()

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gee_export.base.regions import STEP_M
-from inference.plan.rates import Rate
+from isamap.gee_export.base.platform.machine import processor_name
+from isamap.gee_export.base.regions import STEP_M
+from isamap.inference.plan.rates import Rate
 
 if TYPE_CHECKING:
-    from training.checkpoints.checkpoint import Checkpoint
+    from isamap.training.checkpoints.checkpoint import Checkpoint
 
 WARM_UP = 2  # passes that are not counted: memory is taken, kernels are chosen
 
@@ -26,23 +27,19 @@ def measured(checkpoint: Checkpoint, seconds: float, *, runtime: str = "torch", 
     """
     import torch
 
-    from training.cpu import tune_cpu
-    from training.runtimes import check_forward, open_forward
+    from isamap.training.cpu import tune_cpu
+    from isamap.training.runtimes import check_forward, open_forward
 
-    device = check_forward(checkpoint, runtime=runtime, precision=precision, device="auto")
+    device = str(check_forward(checkpoint, runtime=runtime, precision=precision, device="auto"))
     tune_cpu()
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        side, dates = checkpoint.window, (checkpoint.frames,) if checkpoint.frames else ()
-        image = torch.zeros(1, *dates, len(checkpoint.bands), side, side)
-        forward = open_forward(checkpoint, runtime=runtime, precision=precision, device=str(device))
-        on_gpu = "cuda" in str(device)
-        clock = time.perf_counter if on_gpu else time.process_time
-        with torch.inference_mode():
-            window_s = _mean_seconds(lambda: forward(image).logits_BKHW.float().sum().item(), seconds, clock)
-    finally:
-        torch.set_num_threads(threads)
+    side, dates = checkpoint.window, (checkpoint.frames,) if checkpoint.frames else ()
+    image = torch.zeros(1, *dates, len(checkpoint.bands), side, side)
+    on_gpu = device != "cpu"
+    clock = time.perf_counter if on_gpu else time.process_time
+    with _one_thread(), torch.inference_mode():
+        forward = open_forward(checkpoint, runtime=runtime, precision=precision, device=device)
+        # item() waits for the GPU, whose passes end after the call has returned.
+        window_s = _mean_seconds(lambda: forward(image).logits_BKHW.float().sum().item(), seconds, clock)
     step_m = float(checkpoint.dataset.get("step_m") or STEP_M)
     units = 1 if on_gpu else os.cpu_count() or 1
     return Rate(
@@ -50,13 +47,32 @@ def measured(checkpoint: Checkpoint, seconds: float, *, runtime: str = "torch", 
         input_m=step_m,
         output_m=step_m / checkpoint.scale,
         km2_per_hour=float(f"{(checkpoint.lattice * step_m) ** 2 / 1e6 / window_s * 3600 * units:.4g}"),
-        device=torch.cuda.get_device_name() if on_gpu else f"{units} cores of {_processor()}",
+        device=_gpu_name(device) if on_gpu else f"{units} cores of {processor_name()}",
         units=units,
         runtime=runtime,
         precision=precision,
         program="isamap plan --measure",
         date=f"{datetime.now(UTC):%Y-%m-%d}",
     )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread of torch inside: a map gives each processor a window of its own."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _gpu_name(device: str) -> str:
+    import torch
+
+    return torch.cuda.get_device_name() if device == "cuda" else "an Apple GPU"
 
 
 def _mean_seconds(call: Callable[[], object], seconds: float, clock: Callable[[], float]) -> float:
@@ -66,13 +82,5 @@ def _mean_seconds(call: Callable[[], object], seconds: float, clock: Callable[[]
     while count == 0 or clock() - began < seconds:
         call()
         count += 1
+    # Clocks have steps: a pass of no time would be an endless rate.
     return max((clock() - began) / count, 1e-9)
-
-
-def _processor() -> str:
-    """The processor's name as the system has it."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base import zones
-from gee_export.base.options import takes_options
-from gee_export.base.regions import STEP_M, Period, Region
-from gee_export.earth_engine.administrative import BOUNDARIES
-from gee_export.export.eecu import Computing, number
-from gee_export.export.report import LOCAL_MPX_PER_S, google_seconds
-from gee_export.requests.channel import channels
-from gee_export.sentinel.composite import Settings
-from inference.plan import rates
-from inference.plan.rates import Rate
-from inference.plan.request import OWN, SENSORS, PlanRequest
-from inference.plan.zone_count import ZoneCount, by_zone
-from inference.tiles.tiling import STEP_PX
+from isamap.gee_export.base import zones
+from isamap.gee_export.base.options import takes_options
+from isamap.gee_export.base.regions import STEP_M, Period, Region
+from isamap.gee_export.earth_engine.administrative import BOUNDARIES
+from isamap.gee_export.earth_engine.archives import reads_archives
+from isamap.gee_export.export.archive_load import ArchiveLoad
+from isamap.gee_export.export.eecu import ComputingCost, number
+from isamap.gee_export.export.report import LOCAL_MPX_PER_S, START_S, google_seconds
+from isamap.gee_export.requests.channel import channels
+from isamap.gee_export.sentinel.composite import Settings
+from isamap.inference.cutting.windows import lattice_of
+from isamap.inference.plan import rates
+from isamap.inference.plan.computing import composed_once, eecu_rate, stored_bytes
+from isamap.inference.plan.rates import Rate
+from isamap.inference.plan.request import OWN, SENSORS, PlanRequest
+from isamap.inference.plan.zone_count import BLOCK_PX, ZoneCount, by_zone
+from isamap.inference.tiles.tiling import STEP_PX
 
 if TYPE_CHECKING:
-    from training.checkpoints.checkpoint import Checkpoint
+    from isamap.training.checkpoints.checkpoint import Checkpoint
 
 FINE_TILE_PX = 256  # of maps finer than 3 m: a tile of them has as many pixels as one of 10 m
+# From 2.5 m on: tiles of 2,048 input pixels would be maps of 8,192 pixels a side and more.
 FINE_RATIO = 4
 MAP_BYTES = 2 * 4 / 3  # a pixel's class and probability, with overviews, before compression
 MARGIN_PX, FINE_MARGIN_PX = 128, 64  # windows of CroFuseNet and of JointSeg, where no checkpoint says its own
@@ -34,7 +40,7 @@ class Plan:
     """What maps would take. period_months: together, of 30.44 days; maps: periods; hours: by what works, for all maps.
 
     fetch_hours: of the composites, on each server; by_rate: of the networks, by measured rate; eecu_hours: expected,
-    see Computing; storage_bytes: before compression.
+    see ComputingCost; storage_bytes: before compression. once, once_bytes: of `isamap composite` of the same.
     """
 
     name: str
@@ -48,10 +54,12 @@ class Plan:
     period_months: float
     approximated: str
     workers: int
-    computing: Computing
+    computing: ComputingCost
     fetch_hours: dict[str, float]
     by_rate: dict[str, float]
     measured: Rate | None = None
+    once: ComputingCost | None = None
+    once_bytes: int = 0
 
     @property
     def tiles(self) -> int:
@@ -97,7 +105,7 @@ class Plan:
     def _subject(self) -> str:
         """What the requests are of."""
         months = f"{self.period_months:.3g} months"
-        if set(self.sensors) <= SENSORS.keys():
+        if set(self.sensors) <= set(SENSORS):
             return f"composites of {months}"
         return f"{self.sensors[0]}, each map as if it were a composite of one month"
 
@@ -107,7 +115,14 @@ class Plan:
             f"Engine counts them, {self._subject}"
         ]
         lines += [f"  fetching: {number(hours)} h from {server}" for server, hours in self.fetch_hours.items()]
-        return lines + [f"  {line}" for line in self.computing.lines]
+        lines += [f"  {line}" for line in self.computing.lines]
+        if self.once is None:
+            return lines
+        return [
+            *lines,
+            f"  composed once (`isamap composite`): {number(self.once.hours)} EECU-hours and assets of "
+            f"{number(self.once_bytes / 1e9)} GB at most; what reads them composes nothing",
+        ]
 
 
 @takes_options(PlanRequest)
@@ -129,14 +144,14 @@ def plan_map(request: PlanRequest | None = None, **options: Any) -> Plan:
 def _areas(request: PlanRequest) -> tuple[Region, ...]:
     if not request.where.admin:
         return request.where.regions()
-    from gee_export.earth_engine.session import connect
+    from isamap.gee_export.earth_engine.session import connect
 
     with connect(request.machines.project, catalog=request.machines.catalog):
         return request.where.regions()
 
 
 def _request_of(options: dict[str, Any]) -> PlanRequest:
-    from gee_export.base.options import from_options
+    from isamap.gee_export.base.options import from_options
 
     return from_options(PlanRequest, options)
 
@@ -144,7 +159,7 @@ def _request_of(options: dict[str, Any]) -> PlanRequest:
 def _checkpoint(request: PlanRequest) -> Checkpoint | None:
     if request.product.checkpoint is None:
         return None
-    from training.checkpoints.checkpoint import load
+    from isamap.training.checkpoints.checkpoint import load
 
     return load(request.product.checkpoint)
 
@@ -152,41 +167,73 @@ def _checkpoint(request: PlanRequest) -> Checkpoint | None:
 def _planned(
     request: PlanRequest, trained: Checkpoint | None, areas: Sequence[Region], periods: Sequence[Period]
 ) -> Plan:
-    product, workers = request.product, request.machines.workers
-    step_m = _step_m(request, trained)
+    workers, step_m = request.machines.workers, _step_m(request, trained)
     sensors, bands = _inputs(request, trained)
-    input_m = step_m if sensors == (OWN,) else float(STEP_M)
-    if not periods and sensors != (OWN,):
+    is_own = sensors == (OWN,)
+    settings = _settings(request, trained)
+    _check_periods(periods, settings, is_own=is_own)
+    tile_px, margin_px = _tile_px(request, trained)
+    channel_count = () if is_own else channels(bands) * (max(trained.frames, 1) if trained else 1)
+    maps, months = max(len(periods), 1), _months(request, periods)
+    # The longest period decides: requests of all maps have one size.
+    side_px = settings.side_px(max(months, default=1.0), BLOCK_PX)
+    counts = by_zone(areas, tile_px, margin_px=margin_px, channels=channel_count, side_px=side_px)
+    # Pixels with margins: what windows read around a tile is composed, too.
+    mpx_months, cost = sum(zone.fetched_px for zone in counts) / 1e6 * sum(months), settings.statistics.cost
+    effort, costs = cost * mpx_months, [cost * each for each in months]
+    rate = eecu_rate(request, trained)
+    measured, fitting = _rates(request, trained, (step_m if is_own else float(STEP_M), step_m))
+    area_km2 = maps * sum(zone.area_km2 for zone in counts)
+    return Plan(
+        name=_name(request, areas), step_m=step_m, sensors=sensors, bands=bands, tile_px=tile_px, margin_px=margin_px,
+        zones=counts, maps=maps, period_months=sum(months), approximated=_approximated(request), workers=workers,
+        computing=ComputingCost(effort, *rate),
+        once=composed_once(areas, costs, rate) if channel_count else None,
+        once_bytes=stored_bytes(areas, maps, len(bands)) if channel_count else 0,
+        fetch_hours=(
+            _fetch_hours(counts, costs, effort, workers) | _archive_hours(request, settings, bands, mpx_months)
+            if channel_count else {}
+        ),
+        by_rate={str(rate): rate.hours(area_km2) for rate in fitting},
+        measured=measured,
+    )  # fmt: skip
+
+
+def _check_periods(periods: Sequence[Period], settings: Settings, *, is_own: bool) -> None:
+    """ValueError for a period without such composites, and where none is given for composites."""
+    for period in periods:
+        settings.check_period(period)
+    if not periods and not is_own:
         raise ValueError(
             "nothing says when: give --month YYYY-MM, or --period, the time of the checkpoint's composites"
         )
-    is_fine = STEP_M / step_m >= FINE_RATIO
-    tile_px = product.tile_px or (FINE_TILE_PX if is_fine else STEP_PX)
-    margin_px = trained.window if trained else FINE_MARGIN_PX if is_fine else MARGIN_PX
-    dates = max(trained.frames, 1) if trained else 1
-    asked = channels(bands) * dates if sensors != (OWN,) else ()
-    counts = by_zone(areas, tile_px, margin_px=margin_px, channels=asked)
-    maps, months = max(len(periods), 1), _months(request, periods)
-    effort = sum(zone.fetched_px for zone in counts) / 1e6 * sum(months)
-    measured, fitting = _rates(request, trained, (input_m, step_m))
-    area_km2 = sum(zone.area_km2 for zone in counts)
-    return Plan(
-        name=_name(request, areas),
-        step_m=step_m,
-        sensors=sensors,
-        bands=bands,
-        tile_px=tile_px,
-        margin_px=margin_px,
-        zones=counts,
-        maps=maps,
-        period_months=sum(months),
-        approximated=_approximated(request),
-        workers=workers,
-        computing=Computing(effort),
-        fetch_hours=_fetch_hours(counts, months, effort, workers) if asked else {},
-        by_rate={str(rate): rate.hours(area_km2 * maps) for rate in fitting},
-        measured=measured,
-    )
+
+
+def _tile_px(request: PlanRequest, trained: Checkpoint | None) -> tuple[int, int]:
+    """Side of a tile, and what is fetched beyond it on each side."""
+    is_fine = STEP_M / _step_m(request, trained) >= FINE_RATIO
+    tile_px = request.product.tile_px or (FINE_TILE_PX if is_fine else STEP_PX)
+    if trained:
+        return tile_px, _margin_px(trained, tile_px)
+    return tile_px, FINE_MARGIN_PX if is_fine else MARGIN_PX
+
+
+def _archive_hours(
+    request: PlanRequest, settings: Settings, bands: Sequence[str], mpx_months: float
+) -> dict[str, float]:
+    """Hours of reading the public archives by the load's words; none of other catalogs."""
+    if not reads_archives(request.machines.project, request.machines.catalog):
+        return {}
+    load = ArchiveLoad.of(settings.read_bands if settings.statistics.of_year else bands, mpx_months)
+    return {str(load): load.hours}
+
+
+def _margin_px(trained: Checkpoint, tile_px: int) -> int:
+    """What the network's windows see beyond a tile on each side, on the mean over the tiles of a row."""
+    lattice = lattice_of(trained)
+    # Over all places of a tile on the lattice: half a window would make bytes of small tiles 1.6 times too many.
+    seen_px = fmean(len(lattice.reached(range(tile_px), tile_px * col)) for col in range(lattice.stride))
+    return round((seen_px - tile_px) / 2)
 
 
 def _months(request: PlanRequest, periods: Sequence[Period]) -> tuple[float, ...]:
@@ -202,17 +249,24 @@ def _step_m(request: PlanRequest, trained: Checkpoint | None) -> float:
 
 def _inputs(request: PlanRequest, trained: Checkpoint | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The sensors and their bands; the checkpoint's where there is one."""
-    if trained is None:
-        sensors = request.product.sensors
-        return sensors, tuple(band for sensor in sensors for band in SENSORS[sensor])
-    if request.product.image is not None:
+    if trained is not None and request.product.image is not None:
         return (request.product.image,), trained.band_names
-    if not trained.composite:
-        return (OWN,), trained.band_names
-    settings = Settings.from_json(trained.composite)
-    names = {*trained.band_names}
-    sensors = tuple(sensor for sensor, bands in settings.bands.items() if names & {band.name for band in bands})
-    return sensors, trained.band_names
+    if request.product.sensors == (OWN,) or (trained is not None and not trained.composite):
+        return (OWN,), () if trained is None else trained.band_names
+    settings = _settings(request, trained)
+    names = tuple(band.name for band in settings.stored_bands) if trained is None else trained.band_names
+    return tuple(sensor for sensor, bands in settings.bands.items() if {*names} & {b.name for b in bands}), names
+
+
+def _settings(request: PlanRequest, trained: Checkpoint | None) -> Settings:
+    """Of the composites; the usual ones where other images are mapped."""
+    product = request.product
+    if trained is not None:
+        is_composite = trained.composite and product.image is None
+        return Settings.of_trained(trained.composite) if is_composite else Settings()
+    if product.sensors == (OWN,):
+        return Settings()
+    return Settings.of(sensors=product.sensors, composite=product.composite)
 
 
 def _fetch_hours(counts: Sequence[ZoneCount], months: Sequence[float], effort: float, workers: int) -> dict[str, float]:
@@ -222,8 +276,9 @@ def _fetch_hours(counts: Sequence[ZoneCount], months: Sequence[float], effort: f
     )
     return {
         f"Google at {workers} requests at a time (assumed, nobody promises it)": seconds / workers / 3600,
-        f"the local engine on two cores ({LOCAL_MPX_PER_S} Mpx of a month a second, measured)": effort
-        / LOCAL_MPX_PER_S
+        f"the local engine on two cores ({START_S} s to start, {LOCAL_MPX_PER_S} Mpx of a month a second, measured)": (
+            START_S + effort / LOCAL_MPX_PER_S
+        )
         / 3600,
     }
 
@@ -234,7 +289,7 @@ def _rates(
     """The rate measured now, and all that fit the maps: of their steps, and of the checkpoint's network."""
     measured, path = None, request.machines.rates
     if trained is not None and request.machines.measure is not None:
-        from inference.plan.measure import measured as measure
+        from isamap.inference.plan.measure import measured as measure
 
         measured = measure(trained, request.machines.measure)
         if path is not None:
@@ -259,7 +314,7 @@ def _approximated(request: PlanRequest) -> str:
         return ""
     if where.admin:
         return f"{BOUNDARIES[where.boundaries].title}, an administrative layer and no legal boundary"
-    from gee_export.base import regions
+    from isamap.gee_export.base import regions
 
     source_of = {row["name"]: row["source"] for row in regions.described()}
     return "; ".join(dict.fromkeys(source_of[name] for name in map(str, where.region) if name in source_of))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 
-from gee_export.base.storage import write_whole
+from isamap.gee_export.base.storage import write_whole
 
 SHIPPED = "rates.toml"
 _HEAD = "# Measured rates of networks (docs/plan.md): km2 of maps that so many processors or GPUs make in an hour.\n"
@@ -58,6 +58,7 @@ def read(path: str | Path | None = None) -> tuple[Rate, ...]:
 
 def add(rate: Rate, path: str | Path) -> None:
     """Writes the rate into a table, made where there is none; one of the same network, device and way is replaced."""
+    # A newer measurement of the same network, device and way replaces the older one.
     kept = [each for each in (read(path) if Path(path).exists() else ()) if _way(each) != _way(rate)]
     write_whole(Path(path), encode([*kept, rate]).encode())
 

@@ -4,54 +4,44 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from gee_export.base.options import Option
-from gee_export.export.place_options import When, Where
-from gee_export.requests.throttle import DEFAULT_WORKERS
-from gee_export.sentinel.composite import SHORT
-from gee_export.sentinel.embeddings import BANDS
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes
+from isamap.gee_export.requests.quota import DEFAULT_WORKERS
+from isamap.gee_export.sentinel import composite
+from isamap.gee_export.sentinel.composite import SHORT
+from isamap.gee_export.sentinel.statistics import MONTH, PRESETS
 
-# sensor -> the bands that are fetched of it where no checkpoint says which; OWN: the user's files, nothing is fetched
-SENSORS: dict[str, tuple[str, ...]] = {
-    "sentinel2": ("B2", "B3", "B4", "B8"),
-    "sentinel1": ("VV", "VH"),
-    "embeddings": BANDS,
-    "own": (),
-}
-OWN = "own"
+OWN = "own"  # the user's files, nothing is fetched
+SENSORS = (*composite.SENSORS, OWN)
 COARSEST_M, FINEST_M = 100.0, 0.1
 
 
 @dataclass(frozen=True)
-class Product:
+class PlanProduct:
     """The maps: by which network, or of which step, from which sensors."""
 
+    GROUP: ClassVar[str] = "Maps"
     checkpoint: Annotated[
-        str | None,
-        Option("Its bands, steps and window count instead of --sensors and --step.", metavar="FOLDER", group="Maps"),
+        str | None, Option("Its bands, steps and window count instead of --sensors and --step.", metavar="FOLDER")
     ] = None
-    step: Annotated[
-        float | None, Option("Of the maps' pixels: 10 by default, 3, 1.", metavar="METRES", group="Maps")
-    ] = None
+    step: Annotated[float | None, Option("Of the maps' pixels: 10 by default, 3, 1.", metavar="METRES")] = None
     sensors: Annotated[
         tuple[str, ...],
         Option(
             "What is composed; own: your own images of the maps' step.",
             choices=(*SENSORS, *SHORT),
             metavar=f"[{'|'.join(SENSORS)}]",
-            group="Maps",
         ),
     ] = ("sentinel2", "sentinel1")
-    image: Annotated[
-        str | None,
-        Option("What `isamap map --image` maps; needs --checkpoint.", metavar="ASSET", group="Maps"),
-    ] = None
+    composite: Annotated[
+        str, Option("What is made of the period's observations; a checkpoint says it.", choices=PRESETS)
+    ] = MONTH
+    image: Annotated[str | None, Option("What `isamap map --image` maps; needs --checkpoint.", metavar="ASSET")] = None
     tile_px: Annotated[
-        int | None,
-        Option("Side of a tile in pixels of 10 m; 2048, or 256 for maps finer than 3 m.", metavar="PIXELS",
-               group="Maps"),
-    ] = None  # fmt: skip
+        int | None, Option("Side of a tile in pixels of 10 m; 2048, or 256 for maps finer than 3 m.", metavar="PIXELS")
+    ] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sensors", tuple(SHORT.get(sensor, sensor) for sensor in self.sensors))
@@ -59,8 +49,8 @@ class Product:
             raise ValueError(f"--step {self.step:g}: expected metres of {FINEST_M:g} to {COARSEST_M:g}")
         if unknown := [sensor for sensor in self.sensors if sensor not in SENSORS]:
             raise ValueError(f"--sensors {unknown[0]}: expected some of {', '.join(SENSORS)}")
-        if OWN in self.sensors and len(self.sensors) > 1:
-            raise ValueError("--sensors own stands alone: your images are read from files, the others are composed")
+        if OWN in self.sensors:
+            self._check_own()
         if self.image is not None and self.checkpoint is None:
             raise ValueError(
                 f"--image {self.image} is mapped by a checkpoint, whose bands are fetched: give --checkpoint"
@@ -68,30 +58,37 @@ class Product:
         if not self.sensors:
             raise ValueError(f"--sensors is empty: give some of {', '.join(SENSORS)}")
 
+    def _check_own(self) -> None:
+        if len(self.sensors) > 1:
+            raise ValueError("--sensors own stands alone: your images are read from files, the others are composed")
+        if self.composite != MONTH:
+            raise ValueError(f"--sensors own are your images: leave --composite {self.composite} out")
+
 
 @dataclass(frozen=True)
 class Machines:
     """What works: requests at a time, and how fast networks are; the server that knows the places of --admin."""
 
+    GROUP: ClassVar[str] = "Machines"
     project: Annotated[
-        str | None,
-        Option("Google Cloud project, for --admin alone; without it the local engine.", metavar="ID", group="Machines"),
+        str | None, Option("Google Cloud project, for --admin alone; without it the local engine.", metavar="ID")
     ] = None
     catalog: Annotated[
-        str, Option("The local engine's tables, for --admin alone: a folder.", metavar="FOLDER", group="Machines")
+        str,
+        Option("Local engine's tables for --admin, a folder; open adds the public archives' bytes.", metavar="FOLDER"),
     ] = "world"
 
-    workers: Annotated[int, Option("Requests at a time.", metavar="N", group="Machines")] = DEFAULT_WORKERS
+    workers: Annotated[int, Option("Requests at a time.", metavar="N")] = DEFAULT_WORKERS
     rates: Annotated[
-        str | None,
-        Option("TOML table of measured rates instead of the shipped one (docs/plan.md).", metavar="FILE",
-               group="Machines"),
-    ] = None  # fmt: skip
+        str | None, Option("TOML table of measured rates instead of the shipped one (docs/plan.md).", metavar="FILE")
+    ] = None
+    measured: Annotated[
+        str | None, Option("EECU as Google counted them, such as measured.toml of `isamap prove`.", metavar="FILE")
+    ] = None
     measure: Annotated[
         float | None,
-        Option("Measure --checkpoint on this machine for so long; the rate is added to --rates.", metavar="SECONDS",
-               group="Machines"),
-    ] = None  # fmt: skip
+        Option("Measure --checkpoint on this machine for so long; the rate is added to --rates.", metavar="SECONDS"),
+    ] = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.workers <= 40:
@@ -104,13 +101,15 @@ class Machines:
 class PlanRequest:
     """An area, its periods, the maps and what makes them; ValueError where they contradict each other."""
 
-    where: Where = field(default_factory=Where)
-    when: When = field(default_factory=When)
-    product: Product = field(default_factory=Product)
+    where: ExportPlaces = field(default_factory=ExportPlaces)
+    when: ExportTimes = field(default_factory=ExportTimes)
+    product: PlanProduct = field(default_factory=PlanProduct)
     machines: Machines = field(default_factory=Machines)
 
     def __post_init__(self) -> None:
         product = self.product
+        if product.checkpoint is not None and product.composite != MONTH:
+            raise ValueError("--checkpoint says its composites: leave --composite out")
         if product.checkpoint is not None and product.step is not None:
             raise ValueError("--checkpoint says the step of its maps: leave --step out")
         if self.machines.measure is not None and product.checkpoint is None:

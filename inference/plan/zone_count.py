@@ -10,19 +10,19 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import outline, zones
-from gee_export.base.regions import STEP_M, Region
-from gee_export.requests import pixels
-from gee_export.requests.channel import Channel
-from inference.tiles.tiling import LARGEST_PX, TileWindow, check_step, tile_windows
+from isamap.gee_export.base import outline, zones
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.regions import STEP_M, Region
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.requests.channel import Channel
+from isamap.inference.tiles.tiling import LARGEST_PX, TileWindow, check_step, tile_windows
 
-BLOCK_PX = 512  # of the requests of a map (inference/composite.py)
+BLOCK_PX = 512  # of the requests of a map (inference/inputs/composite.py)
 SQUARE_TILES = 8  # a side of the larger squares
 
 Shape = tuple[int, int]  # rows and columns of 10 m
@@ -42,14 +42,16 @@ class ZoneCount:
     request_bytes: int
 
     @classmethod
-    def of(cls, epsg: int, shapes: Counter[Shape], area_km2: float, channels: Sequence[Channel]) -> ZoneCount:
+    def of(
+        cls, epsg: int, shapes: Counter[Shape], area_km2: float, channels: Sequence[Channel], side_px: int
+    ) -> ZoneCount:
         """The sums over tiles that fetch these shapes; channels: what is asked of Earth Engine, none for own files."""
         fetched = shapes if channels else Counter[Shape]()
         return cls(
             zone=zones.zone_name(epsg),
             tiles=shapes.total(),
             area_km2=area_km2,
-            requests=sum(count * _requests(shape, tuple(channels)) for shape, count in fetched.items()),
+            requests=sum(count * len(_blocks(shape, channels, side_px)) for shape, count in fetched.items()),
             fetched_px=sum(count * height * width for (height, width), count in fetched.items()),
             request_bytes=sum(count * pixels.request_bytes(*shape, channels) for shape, count in fetched.items()),
         )
@@ -59,33 +61,52 @@ class ZoneCount:
 
 
 def by_zone(
-    area: Sequence[Region], tile_px: int, *, margin_px: int, channels: Sequence[Channel]
+    area: Sequence[Region], tile_px: int, *, margin_px: int, channels: Sequence[Channel], side_px: int = BLOCK_PX
 ) -> tuple[ZoneCount, ...]:
-    """The counts of each zone, in the zones' order; ValueError for a side that no tile has."""
+    """The counts of each zone, in the zones' order; side_px: of a request. ValueError for a side that no tile has.
+
+    A tile and its margins are asked for in equal blocks. Of a tile that the area's edge cuts, those blocks count that
+    are within a margin of the rectangle around the wanted ground, each of them whole.
+    """
     check_step(tile_px)
+    # Squares of several tiles first: of a country most lie wholly inside and need no outline.
     across = max(min(SQUARE_TILES, LARGEST_PX // tile_px), 1)
+    seen_px = tile_px + 2 * margin_px
+    block_px = _blocks((seen_px, seen_px), channels, side_px)[0].height if channels else side_px
     shapes: dict[int, Counter[Shape]] = {}
     areas_km2: Counter[int] = Counter()
     for square in tile_windows(area, step_px=tile_px * across):
         tally = shapes.setdefault(square.epsg, Counter())
         areas_km2[square.epsg] += square.area_km2  # type: ignore[assignment]
-        for height, width, count in _tiles(square, tile_px, across):
-            tally[height + 2 * margin_px, width + 2 * margin_px] += count
-    return tuple(ZoneCount.of(epsg, shapes[epsg], areas_km2[epsg], channels) for epsg in sorted(shapes))
+        for rows, cols, count in _tiles(square, tile_px, across):
+            height, width = (_fetched_px(pixels, margin_px, block_px, seen_px) for pixels in (rows, cols))
+            tally[height, width] += count
+    return tuple(ZoneCount.of(epsg, shapes[epsg], areas_km2[epsg], channels, side_px) for epsg in sorted(shapes))
 
 
-def _tiles(square: TileWindow, tile_px: int, across: int) -> Iterator[tuple[int, int, int]]:
-    """Rows, columns and number of the tiles of a square that hold a wanted pixel."""
+def _fetched_px(wanted: range, margin_px: int, block_px: int, seen_px: int) -> int:
+    """Pixels of the blocks of one axis that are seen from wanted ones; these are counted from the tile's first."""
+    first, last = wanted.start // block_px, (wanted.stop + 2 * margin_px - 1) // block_px
+    return min((last + 1) * block_px, seen_px) - first * block_px
+
+
+def _tiles(square: TileWindow, tile_px: int, across: int) -> Iterator[tuple[range, range, int]]:
+    """Wanted rows and columns, counted from the tile's first, and number of the tiles of a square that hold any."""
     if square.ground_m is None:
-        yield tile_px, tile_px, across**2
+        yield range(tile_px), range(tile_px), across**2
         return
-    for part in _parts(square, tile_px, across):
-        left, bottom, right, top = part.bounds
-        yield math.ceil((top - bottom) / STEP_M), math.ceil((right - left) / STEP_M), 1
+    for piece in _parts(square, tile_px, across):
+        left, bottom, right, top = piece.bounds
+        yield _wanted(-top, -bottom, tile_px), _wanted(left, right, tile_px), 1
+
+
+def _wanted(start_m: float, end_m: float, tile_px: int) -> range:
+    """Pixels between two coordinates of one axis, counted from the first pixel of the tile that holds them."""
+    first = math.floor((start_m + end_m) / 2 / STEP_M / tile_px) * tile_px
+    return range(max(math.floor(start_m / STEP_M) - first, 0), min(math.ceil(end_m / STEP_M) - first, tile_px))
 
 
 def _parts(square: TileWindow, tile_px: int, across: int) -> list[BaseGeometry]:
-    """The wanted ground of each tile of a square."""
     left, _, _, top = square.bounds_m
     side_m = tile_px * STEP_M
     cols, rows = (axis.ravel() for axis in np.meshgrid(np.arange(across), np.arange(across)))
@@ -93,7 +114,7 @@ def _parts(square: TileWindow, tile_px: int, across: int) -> list[BaseGeometry]:
     parts = shapely.intersection(square.ground_m, shapely.box(west, north - side_m, west + side_m, north))
     # Ground of less than a row of pixels may lie between their centres.
     thin = shapely.area(parts) < tile_px * STEP_M**2
-    return [part for part, is_thin in zip(parts, thin, strict=True) if not is_thin or _holds_pixel(part, square)]
+    return [tile for tile, is_thin in zip(parts, thin, strict=True) if not is_thin or _holds_pixel(tile, square)]
 
 
 def _holds_pixel(part: BaseGeometry, square: TileWindow) -> bool:
@@ -107,6 +128,5 @@ def _holds_pixel(part: BaseGeometry, square: TileWindow) -> bool:
     return 0 not in tuple(near.shape) and bool(outline.inside(part, near).any())
 
 
-@cache
-def _requests(shape: Shape, channels: tuple[Channel, ...]) -> int:
-    return len(pixels.plan(shape, channels, side=BLOCK_PX))
+def _blocks(shape: Shape, channels: Sequence[Channel], side_px: int) -> list[Window]:
+    return pixels.plan(shape, channels, side=side_px)

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.ndimage import uniform_filter
 
-from gee_export.base.atomic import check_writable, local_path
-from gee_export.base.grid import ground_step_m
-from gee_export.datasets.dataset import SPLITS, Dataset, Patch
-from gee_export.datasets.manifest import NODATA
-from inference.assessment.answer_sheet import POINTS, SHEET, write_sheet
-from inference.assessment.reference_points import CHOSEN, SAMPLING
-from inference.assessment.sample import KEY, Point, Sample, Stratum
-from inference.questions.choice import RADIUS_PX, candidates
-from inference.questions.page import PAGE
-from inference.questions.pictures import PatchPictures
-from inference.questions.scores import SCORES
-from training.accuracy.evaluation import check_fits, classify, source_for
-from training.accuracy.predictions import predicted
-from training.checkpoints import checkpoint as ck
-from training.samples.arguments import check_address, check_count, dataset_addresses
-from training.samples.data import SampleSource
+from isamap.gee_export.base.atomic import check_writable, local_path
+from isamap.gee_export.base.grid import ground_step_m
+from isamap.gee_export.datasets.dataset import SPLITS, Dataset, Patch
+from isamap.gee_export.datasets.manifest import NODATA
+from isamap.inference.assessment.answer_sheet import POINTS, SHEET, write_sheet
+from isamap.inference.assessment.reference_points import CHOSEN, SAMPLING
+from isamap.inference.assessment.sample import KEY, DrawnSample, Point, Stratum
+from isamap.inference.questions.page import PAGE
+from isamap.inference.questions.pictures import PatchPictures
+from isamap.inference.questions.scores import SCORES
+from isamap.training.accuracy.evaluation import classify, source_for
+from isamap.training.accuracy.predictions import predicted
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.recipes import RECIPES
+from isamap.training.samples.arguments import check_address, check_count, dataset_addresses
+from isamap.training.samples.data import SampleSource
 
+RADIUS_PX = 3  # a question stands for the window of so many pixels around: 70 x 70 m at 10 m
 FLAW = (
     "its points were chosen where networks disagree, so they stand for no ground but their own; draw a sample with "
     "`isamap assess sample`"
@@ -63,7 +66,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class AskReport:
-    """The folder written, how many points of how many patches were chosen, by which score."""
+    """The folder written, how many points of how many patches were chosen, by which score.
+
+    learning: the command that learns from the answers; empty of a split that nothing is learned from.
+    """
 
     out: Path
     points: int
@@ -71,6 +77,7 @@ class AskReport:
     by: str
     split: str
     simulated: bool
+    learning: str = ""
 
     def __str__(self) -> str:
         simulated, sheet = " The data are simulated." if self.simulated else "", self.out / SHEET
@@ -78,7 +85,7 @@ class AskReport:
             [
                 f"{self.points} points in {self.patches} patches of {self.split}, by {self.by} x area.{simulated}",
                 f"{sheet / PAGE}: pictures; {sheet / POINTS}: write the class of each point into column class",
-                f"then: isamap train --answers {sheet / POINTS}",
+                *([f"then: {self.learning}"] if self.learning else []),
                 f"note: no probability sample: {FLAW}",
             ]
         )
@@ -97,24 +104,17 @@ def ask(
     batch: int = 16,
     session: Any = None,
 ) -> AskReport:
-    """Writes the answer sheet of the points most worth a look (disagreement x area) into a new folder.
+    """Writes the answer sheet of the points most worth a look (disagreement x area) into a folder, which may hold it.
 
     checkpoints: one, or several of the same bands and classes. The sheet is that of `isamap assess sample` with columns
     by which `isamap train --answers` finds each pixel again; its key says that it is no probability sample. ValueError:
-    checkpoints that differ, data that they cannot read, a folder that holds a sample, nothing to ask.
+    checkpoints that differ, data that they cannot read, a folder that holds another sample, nothing to ask.
     """
     question, target = question or Question(), local_path(out)
-    addresses = [checkpoints] if isinstance(checkpoints, (str, Path)) else list(checkpoints)
-    for address in addresses:
-        check_address("checkpoint", address, "runs/wuhan")
-    if not addresses:
-        raise ValueError("no checkpoint is named: give --checkpoint")
-    if (target / SHEET).exists() or (target / KEY).exists():
-        raise ValueError(f"{target} holds a sample already: choose another --out, so that no answers are lost")
+    addresses = _addresses(checkpoints)
     members, places = [ck.load(address, session) for address in addresses], dataset_addresses(data)
     _check_alike(members, addresses)
     source = source_for(members[0], places, layer="label", session=session)
-    check_fits(members[0], source)
     if question.by == "members" and len(members) < 2:
         raise ValueError("--by members compares checkpoints: give --checkpoint twice or more, or --by entropy")
     if not source.patches(question.split):
@@ -128,7 +128,26 @@ def ask(
         raise ValueError(f"by {question.by} there is nothing to ask: no pixel of split {question.split} is in doubt")
     _write(points, source, question, target, dict(zip(members[0].classes, ground, strict=True)))
     patches = len({point.patch for point in points})
-    return AskReport(target, len(points), patches, question.by, question.split, source.simulated)
+    learning = _learning(members[0], places, target) if question.split == "train" else ""
+    return AskReport(target, len(points), patches, question.by, question.split, source.simulated, learning)
+
+
+def _addresses(checkpoints: str | Path | Sequence[str | Path]) -> list[str | Path]:
+    """The checkpoints' addresses; ValueError for none, and for what is no address."""
+    addresses = [checkpoints] if isinstance(checkpoints, (str, Path)) else list(checkpoints)
+    for address in addresses:
+        check_address("checkpoint", address, "runs/wuhan")
+    if not addresses:
+        raise ValueError("no checkpoint is named: give --checkpoint")
+    return addresses
+
+
+def _learning(asked: ck.Checkpoint, places: Sequence[str | Path], target: Path) -> str:
+    """The command that learns from the filled-in sheet what the checkpoint was, by its recipe."""
+    name = str(asked.recipe.get("name", ""))
+    recipe = ["--recipe", name] if name in RECIPES else []
+    words = ["--answers", str(target / SHEET / POINTS), "--out", str(target / "run")]
+    return shlex.join(["isamap", "train", "--data", *map(str, places), *recipe, *words])
 
 
 def _pool(
@@ -141,14 +160,38 @@ def _pool(
         chances_MBKHW = np.stack([each.probabilities_BKHW for each in batches])
         score_BHW = SCORES[question.by](chances_MBKHW, batches[0].label_BHW)
         class_BHW = classify(chances_MBKHW.mean(axis=0), first.thresholds["impervious"])
-        for at, number in enumerate(batches[0].patch_B.tolist()):
-            dataset, patch = pairs[number]
-            known = (dataset.read_image(patch) != NODATA).all(axis=0)
-            ground += np.bincount(class_BHW[at][known], minlength=len(ground)) * _pixel_km2(dataset, patch)
-            places = candidates(score_BHW[at], known, question.each)
+        for at, patch_index in enumerate(batches[0].patch_B.tolist()):
+            dataset, patch = pairs[patch_index]
+            valid = (dataset.read_image(patch) != NODATA).all(axis=0)
+            ground += np.bincount(class_BHW[at][valid], minlength=len(ground)) * _pixel_km2(dataset, patch)
+            places = candidates(score_BHW[at], valid, question.each)
             yield [
-                Candidate(area, number, row, col, first.classes[class_BHW[at][row, col]]) for row, col, area in places
+                Candidate(area, patch_index, row, col, first.classes[class_BHW[at][row, col]])
+                for row, col, area in places
             ]
+
+
+def candidates(score_HW: np.ndarray, known_HW: np.ndarray, each: int) -> list[tuple[int, int, float]]:
+    """At most `each` pixels (row, column) of a patch with disagreement x area, in pixels; the greatest first.
+
+    Disagreement x area is the sum of the scores in the window around; the pixel asked is that of the greatest score in
+    it. No window holds another pixel asked. known_HW: which pixels may be asked about; others count as score 0.
+    """
+    side = 2 * RADIUS_PX + 1
+    score = np.where(known_HW, score_HW, 0.0).astype(float)
+    area = uniform_filter(score, side, mode="constant") * side**2
+    area[~known_HW] = 0.0
+    out: list[tuple[int, int, float]] = []
+    while len(out) < each and area.max() > 1e-9:
+        middle = tuple(map(int, np.unravel_index(area.argmax(), area.shape)))
+        rows, cols = (slice(max(0, at - RADIUS_PX), at + RADIUS_PX + 1) for at in middle)
+        window = np.where(known_HW[rows, cols] & (area[rows, cols] > 0), score[rows, cols], -1.0)
+        down, right = np.unravel_index(window.argmax(), window.shape)
+        row, col = int(down) + rows.start, int(right) + cols.start
+        out.append((row, col, float(area[middle])))
+        for y, x in ((row, col), middle):
+            area[max(0, y - side) : y + side + 1, max(0, x - side) : x + side + 1] = 0.0
+    return out
 
 
 def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], count: int) -> list[Candidate]:
@@ -171,10 +214,9 @@ def _chosen(pool: Sequence[Candidate], pairs: Sequence[tuple[Dataset, Patch]], c
 def _write(
     points: Sequence[Candidate], source: SampleSource, question: Question, target: Path, km2: dict[str, float]
 ) -> None:
-    """The sheet, its page and its key."""
     pairs = [source.patches(question.split)[point.patch] for point in points]
     lonlat = [_lonlat(*pair, point) for pair, point in zip(pairs, points, strict=True)]
-    sample = Sample(
+    sample = DrawnSample(
         design="purposive",
         points=tuple(
             Point(at, lon, lat, "pool", point.name, 0.0)
@@ -199,7 +241,6 @@ def _write(
 
 
 def _lonlat(dataset: Dataset, patch: Patch, point: Candidate) -> tuple[float, float]:
-    """Degrees of a pixel's centre."""
     from pyproj import Transformer
 
     geobox = dataset.geobox(patch)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from gee_export.base.storage import write_whole
-from inference.assessment.sample import Sample
+from isamap.gee_export.base.storage import write_whole
+from isamap.inference.assessment.sample import DrawnSample
 
 PAGE = "index.html"
 _HEAD = """<!DOCTYPE html>
@@ -17,7 +17,7 @@ img{width:200px;height:200px;image-rendering:pixelated;background:#eee}figcaptio
 """
 
 
-def write_page(sample: Sample, folder: Path, pictures: Sequence[str]) -> None:
+def write_page(sample: DrawnSample, folder: Path, pictures: Sequence[str]) -> None:
     """Writes a figure for each point: picture, number, place in degrees and a link to OpenStreetMap."""
     figures = [
         f'<figure id="p{point.plotid}"><img src="{escape(name)}" alt="point {point.plotid}"><figcaption>'

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from gee_export.base.storage import write_whole
-from gee_export.datasets.dataset import Dataset, Patch
-from gee_export.datasets.manifest import NODATA
-from inference.assessment.sample import Sample
-from inference.assessment.thumbnails import VISIBLE, framed_png
-from inference.questions.page import write_page
+from isamap.gee_export.base.storage import write_whole
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.datasets.manifest import NODATA
+from isamap.inference.assessment.sample import DrawnSample
+from isamap.inference.assessment.thumbnails import VISIBLE, framed_png
+from isamap.inference.questions.page import write_page
 
 SIDE_PX = 32
 FOLDER = "patch"
@@ -27,9 +27,9 @@ class PatchPictures:
     @property
     def names(self) -> list[str]:
         """Of the pictures, by point."""
-        return [f"{FOLDER}/{number}.png" for number in range(1, len(self.pixels) + 1)]
+        return [f"{FOLDER}/{index}.png" for index in range(1, len(self.pixels) + 1)]
 
-    def write(self, sample: Sample, folder: Path) -> list[str]:
+    def write(self, sample: DrawnSample, folder: Path) -> list[str]:
         """Writes a PNG for every point and the page of all, and gives their names within the folder."""
         for name, (dataset, patch, row, col) in zip(self.names, self.pixels, strict=True):
             write_whole(folder / name, framed_png(_around(dataset, patch, row, col), 1 / SIDE_PX))

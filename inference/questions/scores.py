@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.scheme import UNKNOWN
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -6,17 +6,18 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from typing import Any, TypeVar
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message
 
-from gee_export.base.errors import Fault
-from inference.serve.database import Unreachable
-from inference.serve.problem import Problem
+from isamap.gee_export.base.errors import Fault
+from isamap.inference.serve.database import Unreachable
+from isamap.inference.serve.problem import Problem
 
 JSON, GEOJSON = "application/json", "application/geo+json"
 RETRY_S = "10"
@@ -28,6 +29,7 @@ def as_json(
     document: Any, status: int = 200, *, headers: Mapping[str, str] | None = None, media: str = JSON
 ) -> Response:
     """A JSON reply that no cache keeps, as its content changes."""
+    # NaN is no JSON, and browsers refuse the whole reply for it.
     text = json.dumps(document, ensure_ascii=False, allow_nan=False)
     return Response(text, status, {"cache-control": "no-store"} | dict(headers or {}), media)
 
@@ -50,6 +52,33 @@ async def computed(function: Callable[..., Value], *values: Any, pool: Executor 
         raise Problem(502, str(fault)) from fault
     except ValueError as error:
         raise Problem(422, str(error)) from error
+
+
+async def answer_of(request: Request, path: str) -> Any:
+    """The JSON that the service itself answers to GET of a path, as to the same request; None where it refuses."""
+    messages: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    scope = {**request.scope, "path": path, "raw_path": path.encode(), "query_string": b""}
+    try:
+        await request.app(scope, receive, send)
+    except Exception:  # who asks for the path itself is told, and the log with it
+        return None
+    if messages[0]["status"] != 200:
+        return None
+    return json.loads(b"".join(message.get("body", b"") for message in messages[1:]))
+
+
+async def within(patience_s: float, answer: Coroutine[Any, Any, Value], otherwise: Value) -> Value:
+    """An answer that comes in time, or what is given otherwise; the late one is let end, as its thread cannot stop."""
+    task = asyncio.ensure_future(answer)
+    in_time, _ = await asyncio.wait({task}, timeout=patience_s)
+    return task.result() if in_time else otherwise
 
 
 async def body_of(request: Request) -> Any:
@@ -75,6 +104,7 @@ def number(request: Request, name: str) -> float:
 def whole(request: Request, name: str, default: int, most: int) -> int:
     """A whole number of the query from 0 on, at most `most`; Problem 400 where it is none."""
     text = request.query_params.get(name, str(default))
+    # Other scripts have digits too, and Python takes quadratic time for a number of many.
     if not text.isascii() or not text.isdecimal() or len(text) > 18:
         raise Problem(400, f"{name}={text[:50]!r}: expected a whole number.")
     return min(int(text), most)

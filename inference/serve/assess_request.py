@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import write_whole
-from inference.serve import request_fields
-from inference.serve.estimate import Estimate
-from inference.serve.job import Job
-from inference.serve.library import Library
+from isamap.gee_export.base.atomic import write_whole
+from isamap.inference.serve import request_fields
+from isamap.inference.serve.estimate import JobEstimate
+from isamap.inference.serve.job import Job
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.request_fields import optional
 
 SAMPLE, ANSWERS, REPORT, WORLD = "sample", "answers.csv", "report", "world"
 MAP = "map"  # a folder of the job, for the files of a map that lies in a bucket
@@ -19,22 +20,14 @@ DESIGNS = ("stratified", "simple", "systematic")
 CSV_LETTERS = 1 << 20
 INPUTS: dict[str, dict[str, Any]] = {
     "map": {"title": "The map, by its id in GET /maps", "schema": {"type": "string", "maxLength": 100}},
-    "points": {
-        "title": "Points of the sample",
-        "schema": {"type": "integer", "minimum": POINTS[0], "maximum": POINTS[1], "default": 500},
-        "minOccurs": 0,
-    },
-    "design": {
-        "title": "How the points are drawn",
-        "schema": {"type": "string", "enum": list(DESIGNS), "default": DESIGNS[0]},
-        "minOccurs": 0,
-    },
-    "seed": {"title": "The same seed draws the same points", "schema": {"type": "integer"}, "minOccurs": 0},
-    "answers": {
-        "title": "The filled answer sheet as CSV text, or world for a simulated map; without it a sample is drawn",
-        "schema": {"type": "string", "maxLength": CSV_LETTERS},
-        "minOccurs": 0,
-    },
+    "points": optional("Points of the sample", "integer", minimum=POINTS[0], maximum=POINTS[1], default=500),
+    "design": optional("How the points are drawn", "string", enum=list(DESIGNS), default=DESIGNS[0]),
+    "seed": optional("The same seed draws the same points", "integer"),
+    "answers": optional(
+        "The filled answer sheet as CSV text, or world for a simulated map; without it a sample is drawn",
+        "string",
+        maxLength=CSV_LETTERS,
+    ),
 }
 
 
@@ -52,18 +45,18 @@ class AssessRequest:
     @classmethod
     def of(cls, inputs: Any, library: Library) -> AssessRequest:
         """From inputs; ValueError says what is wrong with them."""
-        known = request_fields.check_names(inputs, INPUTS)
-        id, answers = request_fields.name(known, "map"), known.get("answers", "")
+        fields = request_fields.check_names(inputs, INPUTS)
+        id, answers = request_fields.name(fields, "map"), fields.get("answers", "")
         if not isinstance(answers, str) or len(answers) > CSV_LETTERS:
             raise ValueError(f"answers: expected CSV text of up to {CSV_LETTERS:,} characters, or {WORLD}")
-        if answers == WORLD and not library.map(id).is_simulated:
+        if answers == WORLD and not library.map(id).shows_no_real_place:
             raise ValueError(f"answers {WORLD!r} are of the simulated world, and map {id!r} shows a real place")
         library.map(id)
         return cls(
             id,
-            request_fields.whole(known, "points", POINTS, 500),
-            request_fields.choice(known, "design", DESIGNS, DESIGNS[0]),
-            request_fields.whole(known, "seed", SEEDS, 0),
+            request_fields.whole(fields, "points", POINTS, 500),
+            request_fields.choice(fields, "design", DESIGNS, DESIGNS[0]),
+            request_fields.whole(fields, "seed", SEEDS, 0),
             answers,
             library,
         )
@@ -106,6 +99,6 @@ class AssessRequest:
             files["report"] = f"/jobs/{job.id}/files/{REPORT}.zip"
         return {name: {"href": href} for name, href in files.items()}
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> JobEstimate:
         """Nothing is fetched; what takes time is people's."""
-        return Estimate(notes=(f"{self.points} points are drawn in seconds; interpreting them is people's work",))
+        return JobEstimate(notes=(f"{self.points} points are drawn in seconds; interpreting them is people's work",))

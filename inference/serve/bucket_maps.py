@@ -21,14 +21,22 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 
-from gee_export.base.atomic import disk_fault, settle
-from gee_export.base.cloud_storage import BucketStorage, Stored, same_bytes
-from gee_export.base.errors import Fault
-from gee_export.base.storage import bucket_of
-from inference.map_file import MapBand, MapFile, probability_of, sidecar_of
-from inference.serve.cache import Cache
-from inference.serve.map_store import RECORD, StoredMap, is_map_name, parsed_record, readable_map
-from inference.tiles.jobs import Server
+from isamap.gee_export.base.atomic import disk_fault, settle
+from isamap.gee_export.base.cloud_storage import BucketStorage, Stored, same_bytes
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import bucket_of
+from isamap.inference.map_files.map_file import MapBand, MapFile, files_of
+from isamap.inference.serve.cache import Cache
+from isamap.inference.serve.map_store import (
+    RECORD,
+    RECORD_BYTES,
+    StoredMap,
+    is_map_name,
+    listable,
+    parsed_record,
+    readable_map,
+)
+from isamap.inference.tiles.jobs import Server
 
 READING_S, PUBLISHING_S = 20.0, 120.0  # how long a failing bucket is asked again
 LIST_S = 5.0  # a list serves so long; a map that it lacks is asked for at once
@@ -76,9 +84,23 @@ class BucketMaps:
         """Uploads a map's files under an id, the classes last, which say that the others are there."""
         storage = self._opened_for(PUBLISHING_S)
         storage.write(f"{id}{RECORD}", (json.dumps(record, indent=1) + "\n").encode())
-        for of in (probability_of, sidecar_of, Path):
-            if of(path).is_file():
-                storage.upload(of(Path(f"{id}.tif")).name, of(path))
+        for source, target in reversed(list(zip(files_of(path), files_of(Path(f"{id}.tif")), strict=True))):
+            if source.is_file():
+                storage.upload(target.name, source)
+
+    def rename(self, stored: StoredMap, name: str) -> None:
+        """Gives a map another name for people; its id stays."""
+        record = {**stored.record, "name": name}
+        self._storage.write(f"{stored.id}{RECORD}", (json.dumps(record, indent=1) + "\n").encode())
+        self._list = None
+
+    def delete(self, stored: StoredMap) -> None:
+        """Removes a map's objects, the classes first, without which no list has it."""
+        listed = self._listed().get(stored.id, {})
+        for name in _names(stored.id):
+            if name in listed:
+                self._storage.delete(name)
+        self._list = None
 
     @cached_property
     def _storage(self) -> BucketStorage:
@@ -87,7 +109,7 @@ class BucketMaps:
 
     def _opened_for(self, patience_s: float) -> BucketStorage:
         """The bucket's folder; a session to its server is begun where there is none."""
-        from gee_export.earth_engine.session import connect
+        from isamap.gee_export.earth_engine.session import connect
 
         session = connect(self.server.project, catalog=self.server.catalog)
         bucket = str(bucket_of(self.address))
@@ -104,6 +126,7 @@ class BucketMaps:
                     if self._list is None:
                         raise
                     log.warning("%s", fault)
+                    # The last list serves on: visitors see the maps that were there, and the log has the reason.
                     listed = self._list[1]
                 self._forget_others(listed)
                 self._list = time.monotonic(), listed
@@ -127,13 +150,15 @@ class BucketMaps:
             head = readable_map(folder / name)
         if head is None:
             return None
-        record = parsed_record(self._storage.read(record_name)) if record_name in objects else {}
+        is_short = record_name in objects and objects[record_name].size <= RECORD_BYTES
+        record = parsed_record(self._storage.read(record_name)) if is_short else {}
         created = str(record.get("created") or objects[name].updated[:19] + "Z")
-        return StoredMap(id, head, version, record, created, partial(self._copied, head, objects, version))
+        return listable(StoredMap(id, head, version, record, created, partial(self._copied, head, objects, version)))
 
     def _bring_head(self, stored: Stored, path: Path) -> None:
         """The first bytes of an object as a file of its size, of which the rest is empty: its tags can be read."""
         path.write_bytes(self._storage.head(stored.name, min(stored.size, _head_bytes(stored.size))))
+        # As long as the object, so that all its head points to lies within it; empty bytes take no disk.
         os.truncate(path, stored.size)
 
     def _copied(self, head: MapFile, objects: Objects, version: str) -> MapFile:
@@ -144,20 +169,23 @@ class BucketMaps:
                 if not self.copies.use(folder):
                     self._bring(objects, folder)
                     self.copies.sweep()
-        number = head.probability.number
-        return replace(
-            head, path=folder / head.path.name, probability=MapBand(folder / head.probability.path.name, number)
-        )
+
+        def here(band: MapBand) -> MapBand:
+            return MapBand(folder / band.path.name, band.band_number)
+
+        shares = None if head.shares is None else here(head.shares)
+        return replace(head, path=folder / head.path.name, probability=here(head.probability), shares=shares)
 
     def _bring(self, objects: Objects, folder: Path) -> None:
-        with self._part() as part:
+        with self._part() as draft:
             for stored in objects.values():
-                self._storage.download(stored.name, part / stored.name)
-                if not same_bytes(stored, part / stored.name):
+                self._storage.download(stored.name, draft / stored.name)
+                if not same_bytes(stored, draft / stored.name):
                     raise Fault(f"{self.address}/{stored.name} was replaced while it was read: ask once more")
-            settle(part.iterdir())
+            # On the disk before the name: after a power cut a folder of that name would count as whole.
+            settle(draft.iterdir())
             try:
-                part.rename(folder)
+                draft.rename(folder)
             except OSError:  # another process was faster
                 if not folder.is_dir():
                     raise
@@ -183,8 +211,7 @@ def _by_map(listed: Iterable[Stored]) -> Mapping[str, Objects]:
 
 
 def _names(id: str) -> tuple[str, ...]:
-    path = Path(f"{id}.tif")
-    return path.name, probability_of(path).name, sidecar_of(path).name, f"{id}{RECORD}"
+    return *(path.name for path in files_of(Path(f"{id}.tif"))), f"{id}{RECORD}"
 
 
 def _rasters(objects: Objects) -> list[Stored]:
@@ -193,6 +220,7 @@ def _rasters(objects: Objects) -> list[Stored]:
 
 def _version(objects: Objects) -> str:
     """16 hexadecimal digits of what the objects hold."""
+    # By checksums and not by dates: the same map that is uploaded again needs no new copy.
     words = sorted(f"{stored.name} {stored.size} {stored.crc32c}" for stored in objects.values())
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 

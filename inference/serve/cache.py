@@ -13,6 +13,7 @@ from pathlib import Path
 
 MOST_AGE_S = 7 * 86_400.0  # since an entry was used
 KEPT_S = 600.0  # since an entry was used: it may be in use still, and stays whatever the bytes are
+# A sweep looks at every file: seldom enough to cost nothing, often enough for a limit of days.
 SWEEP_S = 3600.0
 
 
@@ -32,6 +33,7 @@ class Cache:
 
     def use(self, path: Path) -> bool:
         """Whether an entry is there, which now counts as just used."""
+        # Before the use is noted, and only now and then: no thread of its own has to be ended with the server.
         self._sweep_now_and_then()
         try:
             os.utime(path, (self.clock(), self.clock()))
@@ -43,6 +45,7 @@ class Cache:
         """Removes entries that nobody used for 7 days, and the longest unused ones until the bytes are few enough."""
         with self._lock:
             self._swept_s = self.clock()
+            # The longest unused first.
             entries = sorted(_entries(self.folder))
             size = sum(entry_bytes for _, entry_bytes, _ in entries)
             for used_s, entry_bytes, path in entries:

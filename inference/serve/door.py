@@ -7,20 +7,18 @@ are bearer tokens (RFC 6750) and are compared in constant time.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from inference.serve.problem import Problem
+from isamap.inference.serve.address import Address, is_loopback
+from isamap.inference.serve.problem import Problem
+from isamap.inference.serve.tokens import Tokens, owner_of_token
 
-TOKEN = re.compile(r"[A-Za-z0-9_.~+/=-]{24,500}")
-OPERATOR = "operator"  # after a token in its file: it may end everybody's jobs
-OPEN_PATHS = re.compile(r"/|/health|/favicon\.ico|/static/[A-Za-z0-9._-]+")  # the page, which then asks for the token
+# the page, which then asks for the token, and what says how the service is used
+OPEN_PATHS = re.compile(r"/|/health|/api|/openapi\.json|/favicon\.ico|/static/[A-Za-z0-9._-]+")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 JSON_TYPES = ("application/json", "application/geo+json")
 TILE = re.compile(r"/maps/[^/]+/tiles/[a-z]+/\d+/\d+/\d+\.png")
@@ -28,48 +26,17 @@ HTTP_PORT = 80  # which browsers leave out
 WRITING = ("POST", "PUT", "PATCH")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches the address."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """The tokens that open the door; operators: those of them that may end everybody's jobs."""
-
-    tokens: tuple[str, ...] = field(default=(), repr=False)
-    operators: tuple[str, ...] = field(default=(), repr=False)
-
-
-def read_tokens(path: str | Path) -> Tokens:
-    """The tokens of a file, one a line, with `operator` after some; ValueError for none, or one that is too short."""
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"--token-file {path} cannot be read: give a text file with a token a line") from error
-    rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
-    if not rows or not all(TOKEN.fullmatch(token) and further in ([], [OPERATOR]) for token, *further in rows):
-        raise ValueError(
-            f"--token-file {path}: expected a token a line, each of 24 letters, digits and -._~+/= or more, with the "
-            f'word {OPERATOR} after it or nothing (python -c "import secrets; print(secrets.token_urlsafe(32))")'
-        )
-    return Tokens(tuple(token for token, *_ in rows), tuple(token for token, *further in rows if further))
-
-
-def owner_of_token(token: str) -> str:
-    """A digest, by which jobs name the token that started them."""
-    return hashlib.sha256(token.encode()).hexdigest()[:16]
-
-
 @dataclass(frozen=True)
 class Door:
     """names: hosts with ports, in lower case, that requests may name; tokens: of which a request needs one, if any."""
 
     names: tuple[str, ...]
-    tokens: Tokens = Tokens()
+    tokens: Tokens = field(default_factory=Tokens)
+
+    @classmethod
+    def at(cls, address: Address, port: int, tokens: Tokens) -> Door:
+        """The door of an address on the port that was got; ValueError as `of`."""
+        return cls.of(address.host, port, tokens, address.url)
 
     @classmethod
     def of(cls, host: str, port: int, tokens: Tokens, url: str | None) -> Door:
@@ -112,7 +79,7 @@ class Door:
 
     def _check_page(self, method: str, path: str, headers: Mapping[str, str]) -> None:
         origin = headers.get("origin")
-        if origin is not None and (urlsplit(origin).netloc.lower() not in self.names or "://" not in origin):
+        if origin is not None and _netloc(origin) not in self.names:
             raise Problem(403, f"Origin {origin[:100]!r}: other web pages may not use this service.")
         site, mode = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode", "")
         follows_link = method == "GET" and mode == "navigate" and headers.get("sec-fetch-dest") == "document"
@@ -130,6 +97,14 @@ class Door:
                 headers={"WWW-Authenticate": "Bearer"},
             )
         return owner_of_token(text.strip())
+
+
+def _netloc(origin: str) -> str:
+    """Host and port of an origin in lower case; "" where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower() if "://" in origin else ""
+    except ValueError:
+        return ""
 
 
 def _is_picture(method: str, path: str, headers: Mapping[str, str]) -> bool:

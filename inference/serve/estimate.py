@@ -8,13 +8,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from inference.plan.plan import Plan, plan_map
-from inference.serve.place import Place
-from inference.serve.settings import Settings
+from isamap.inference.plan.plan import Plan, plan_map
+from isamap.inference.serve.place import Place
+from isamap.inference.serve.settings import ServiceSettings
 
 
 @dataclass(frozen=True)
-class Estimate:
+class JobEstimate:
     """minutes: of fetching and of the network, one after the other. bytes: of results, before compression.
 
     epoch_minutes: of one epoch of the default recipe over the patches that an export would cut.
@@ -35,14 +35,14 @@ class Estimate:
         return asdict(self) | {"notes": list(self.notes)}
 
 
-def planned(place: Place, period: str, settings: Settings, further: Mapping[str, Any]) -> Estimate:
+def planned(place: Place, period: str, settings: ServiceSettings, further: Mapping[str, Any]) -> JobEstimate:
     """What `isamap plan` says of a place and period; further: its options of checkpoint or sensors."""
     with TemporaryDirectory() as folder:
-        options = place.options(Path(folder)) | {"period": (period,)}
+        options = place.options(Path(folder)) | {"period": (period,), "catalog": settings.server.catalog}
         plan = plan_map(**options, **further)
     is_local = settings.server.project is None
-    fetch_h = {("local engine" in name): hours for name, hours in plan.fetch_hours.items()}.get(is_local, 0.0)
-    return Estimate(
+    fetch_h = sum(hours for name, hours in plan.fetch_hours.items() if (not name.startswith("Google")) == is_local)
+    return JobEstimate(
         tiles=plan.tiles,
         area_km2=round(plan.area_km2, 3),
         requests=plan.requests,
@@ -64,6 +64,7 @@ def _notes(plan: Plan, is_local: bool) -> Sequence[str]:
         notes.append("network: no measured rate fits this checkpoint, its minutes are not counted")
     if is_local:
         notes.append("the local engine computes: no EECU are used")
+        notes += [name for name in plan.fetch_hours if "public archives" in name]
     else:
         notes += plan.computing.lines
     if plan.approximated:

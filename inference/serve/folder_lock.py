@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from isamap.gee_export.base.platform.lock import take
 
 LOCK = ".lock"
 WAIT_S = 0.2
@@ -21,18 +22,19 @@ def locked(folder: Path, waiting: Callable[[], bool]) -> Iterator[int | None]:
     A command that a killed worker left behind holds it: that one is ended first, as its work goes on here. waiting:
     whether to wait on, asked again and again; None where it said no.
     """
-    number = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while not (mine := _is_mine(number)) and waiting():
-            _end_orphan(number, folder)
+        while not (mine := take(descriptor)) and waiting():
+            _end_orphan(descriptor, folder)
             time.sleep(WAIT_S)
-        yield number if mine else None
+        yield descriptor if mine else None
     finally:
-        os.close(number)
+        os.close(descriptor)
 
 
 def note_holder(number: int, process: int) -> None:
     """Writes into the lock which process group works under it."""
+    # In 20 digits with blanks behind: a shorter number must not leave the end of a longer one.
     os.pwrite(number, f"{process:<20}".encode(), 0)
 
 
@@ -40,14 +42,6 @@ def end_group(process: int) -> None:
     """Ends a process and all that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process, signal.SIGKILL)
-
-
-def _is_mine(number: int) -> bool:
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _end_orphan(number: int, folder: Path) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from inference.serve.door import Door
-from inference.serve.metrics import Metrics
-from inference.serve.problem import Problem
-from inference.serve.rate import Rates
+from isamap.inference.serve.door import Door
+from isamap.inference.serve.metrics import Metrics
+from isamap.inference.serve.problem import Problem
+from isamap.inference.serve.rate import Rates
 
 OWNER = "isamap.owner"  # keys of the ASGI scope
 ROUTE = "isamap.route"
+UNCOUNTED = ("/health",)  # a monitor behind the same address as others takes a refusal for a dead service
+REFUSED = "refused "  # before an address: the bucket of its refused requests
+# Of any real length; Python takes quadratic time for the number of a longer text.
+LENGTH_DIGITS = 18
 BODY_S = 20.0  # between two pieces of a body
 HEADERS = {
     b"content-security-policy": b"default-src 'self'; img-src 'self' data: blob:; object-src 'none'; "
@@ -25,6 +30,7 @@ HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
 }
+FAILED = Problem(500, "The service failed at this request: see its log.")
 log = logging.getLogger(__name__)
 
 
@@ -45,8 +51,8 @@ class Gate:
         except Problem as problem:
             await reply.fail(problem, scope, receive)
         except Exception:  # the reply names no detail: the log does
-            log.exception("%s %s failed", scope["method"], scope["path"])
-            await reply.fail(Problem(500, "The service failed at this request: see its log."), scope, receive)
+            log.exception("%r %r failed", scope["method"][:20], scope["path"][:200])  # a path may hold line ends
+            await reply.fail(FAILED, scope, receive)
         finally:
             route = scope.get(ROUTE, "none")
             self._metrics.count(scope["method"], route, reply.status, time.perf_counter() - begun)
@@ -57,12 +63,12 @@ class Gate:
         try:
             owner = self._door.check(scope["method"], scope["path"], headers)
         except Problem:
-            self._rates.spend(address)  # who guesses tokens is slowed down
+            self._rates.spend(f"{REFUSED}{address}")  # who guesses is slowed down; others of the address are not
             raise
-        self._rates.spend(owner or address)
-        length = headers.get("content-length", "0")
-        if not length.isdecimal() or int(length) > self._body_bytes:
-            raise _too_large(self._body_bytes)
+        if scope["path"] not in UNCOUNTED:
+            # By token where there is one: visitors behind one proxy share an address.
+            self._rates.spend(owner or address)
+        _check_length(headers, self._body_bytes)
         scope[OWNER] = owner
 
 
@@ -114,6 +120,21 @@ def headers_of(scope: Scope) -> dict[str, str]:
         name, text = key.decode("latin-1").lower(), value.decode("latin-1")
         headers[name] = f"{headers[name]}, {text}" if name in headers else text
     return headers
+
+
+def _check_length(headers: Mapping[str, str], limit: int) -> None:
+    """Problem where the length of the body is too large, or said in two ways that a proxy may read otherwise.
+
+    RFC 9112, section 6.1: a message with both may be an attempt of request smuggling, and its connection is closed.
+    """
+    length = headers.get("content-length")
+    if length is None:
+        return
+    if "transfer-encoding" in headers:
+        detail = "Content-Length and Transfer-Encoding exclude each other: send one of them."
+        raise Problem(400, detail, headers={"Connection": "close"})
+    if not length.isdecimal() or len(length) > LENGTH_DIGITS or int(length) > limit:
+        raise _too_large(limit)
 
 
 def _too_large(limit: int) -> Problem:

@@ -1,118 +1,132 @@
-"""Sentinel-2 in true colour behind a map: tiles of its period's composite, computed by the service's own session."""
+"""Sentinel-2 in true colour behind a map: tiles of its period's composite, drawn once and kept in a folder."""
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
-from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date
-from typing import Any
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
 
-from gee_export.base.errors import Fault
-from gee_export.base.periods import Period
-from gee_export.earth_engine.session import is_world
-from inference.serve.map_store import StoredMap
-from inference.serve.tiles import SIDE_PX, TileAddress
-from inference.tiles.jobs import Server
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.earth_engine.archives import reads_archives
+from isamap.gee_export.earth_engine.session import is_world
+from isamap.inference.serve.cache import Cache
+from isamap.inference.serve.map_store import StoredMap
+from isamap.inference.serve.painter import CompositePicture, CompositeQuery, paint
+from isamap.inference.serve.tiles import TileAddress
+from isamap.inference.tiles.jobs import Server
 
-BANDS = ("B4", "B3", "B2")
-BRIGHTEST = 0.3  # reflectance that is shown as white
 LEAST_ZOOM = 9  # coarser tiles would compose a country
-CACHE_BYTES = 64 << 20
-MOST_IMAGES = 16
+MOST_BYTES = 2e9  # of the folder
+PATIENCE_S = 300.0  # that a picture may take
+ENDED = "the process that draws imagery ended while it drew: the picture is left out"
 
 
 @dataclass
-class Imagery:
-    """The composites of maps and their tiles, one computed at a time; the latest 64 MB stay in memory."""
+class ImageryTiles:
+    """Tiles in a folder, and the process that draws what is not there, one at a time."""
 
     server: Server
+    cache: Cache
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
-    _images: OrderedDict[str, Any] = field(default_factory=OrderedDict, repr=False)
-    _tiles: OrderedDict[tuple[str, TileAddress], bytes] = field(default_factory=OrderedDict, repr=False)
-    _session: Any = field(default=None, repr=False)
+    _process: SpawnProcess | None = field(default=None, repr=False)
+    _link: Connection | None = field(default=None, repr=False)
+    _ended: bool = field(default=False, repr=False)
+
+    def lack(self, wanted: CompositeQuery) -> str:
+        """Which images a composite lacks, and what to choose instead; "" where it can be made, or nobody knows."""
+        with self._lock:
+            answer = self._answered(wanted)
+        return answer if isinstance(answer, str) else ""
 
     def tile(self, stored: StoredMap, address: TileAddress) -> bytes | None:
         """The PNG, or None off the map, at coarse zooms and of maps without a period. Fault: the server's."""
-        if address.z < LEAST_ZOOM or not _touches(stored, address) or "period_start" not in stored.file.tags:
+        tags = stored.file.tags
+        if address.z < LEAST_ZOOM or address.shown_part(stored.bbox) is None or "period_start" not in tags:
             return None
-        key = (f"{stored.id} {stored.version}", address)
+        path = self.cache.folder / f"{stored.id}-{stored.version}-{address.z}-{address.x}-{address.y}.png"
         with self._lock:
-            if key not in self._tiles:
-                self._keep(key, self._computed(stored, address))
-            self._tiles.move_to_end(key)
-            return self._tiles[key]
+            if (kept := self._kept(path)) is None:
+                name = f"{stored.id} {stored.version}"
+                kept = self._drawn(
+                    CompositePicture(name, stored.bbox, tags["period_start"], tags["period_end"], address)
+                )
+                self.cache.folder.mkdir(parents=True, exist_ok=True)
+                write_whole(path, kept)
+        return kept
 
     @property
     def is_simulated(self) -> bool:
         """Whether its pixels come from the simulated world."""
         return self.server.project is None and is_world(self.server.catalog)
 
+    @property
+    def source(self) -> str:
+        """Where its pixels come from: google, open (the public archives), simulated, or folder (of images)."""
+        if reads_archives(self.server.project, self.server.catalog):
+            return "open"
+        if self.is_simulated:
+            return "simulated"
+        return "google" if self.server.project else "folder"
+
+    def end(self) -> None:
+        """Ends the process for good, also while another thread waits for it: its picture is a fault then."""
+        # Noted before the kill: a thread that waits for this process would else begin another one.
+        self._ended = True
+        if self._process is not None:
+            self._process.kill()
+
     def close(self) -> None:
-        """Leaves the session."""
-        if self._session is not None:
-            self._session.close()
+        """Ends the process; the next picture begins another."""
+        if self._process is not None and self._link is not None:
+            self._link.close()
+            self._process.kill()
+            self._process.join()
+        self._process = self._link = None
 
-    def _computed(self, stored: StoredMap, address: TileAddress) -> bytes:
-        import ee
+    def _kept(self, path: Path) -> bytes | None:
+        if self.cache.use(path):
+            with suppress(FileNotFoundError):  # another process has swept it
+                return path.read_bytes()
+        return None
 
-        self._connect()
-        left, top = address.corner_m
-        step_m = address.side_m / SIDE_PX
-        transform = {
-            "scaleX": step_m,
-            "shearX": 0,
-            "translateX": left,
-            "shearY": 0,
-            "scaleY": -step_m,
-            "translateY": top,
-        }
+    def _drawn(self, picture: CompositePicture) -> bytes:
+        answer = self._answered(picture)
+        if isinstance(answer, bytes):
+            return answer
+        raise Fault(answer or ENDED)
+
+    def _answered(self, asked: CompositePicture | CompositeQuery) -> bytes | str | None:
+        """By the process, or by a new one where it has ended since it was asked last."""
+        answer = self._answer(asked) if self._process is not None and self._process.is_alive() else None
+        if answer is None and not self._ended:
+            self._begin()
+            answer = self._answer(asked)
+        return answer
+
+    def _answer(self, asked: CompositePicture | CompositeQuery) -> bytes | str | None:
+        """A PNG or a sentence; None of a process that has ended."""
+        link = self._link
+        assert link is not None
         try:
-            picture = ee.data.computePixels(
-                {
-                    "expression": self._image(stored),
-                    "fileFormat": "PNG",
-                    "grid": {
-                        "dimensions": {"width": SIDE_PX, "height": SIDE_PX},
-                        "affineTransform": transform,
-                        "crsCode": "EPSG:3857",
-                    },
-                }
-            )
-        except ee.EEException as error:
-            raise Fault(f"Earth Engine gives no imagery of map {stored.id}: {error}") from error
-        return bytes(picture)
+            link.send(asked)
+            if not link.poll(PATIENCE_S):
+                self.close()
+                return f"the images were not read within {PATIENCE_S:.0f} s"
+            answer: bytes | str = link.recv()
+        except (EOFError, OSError):
+            return None
+        return answer
 
-    def _connect(self) -> None:
-        if self._session is None:
-            from gee_export.earth_engine.session import connect
-
-            self._session = connect(self.server.project, catalog=self.server.catalog)
-
-    def _image(self, stored: StoredMap) -> Any:
-        """The composite of the map's box and period, with 8 bits a colour."""
-        key = f"{stored.id} {stored.version}"
-        if key not in self._images:
-            from gee_export.sentinel import sentinel2
-
-            tags = stored.file.tags
-            period = Period(date.fromisoformat(tags["period_start"]), date.fromisoformat(tags["period_end"]))
-            sensed = sentinel2.sensed(stored.bbox, period, sentinel2.Optical(bands=BANDS))
-            self._images[key] = sensed.image.visualize(bands=list(BANDS), min=0, max=BRIGHTEST)
-            if len(self._images) > MOST_IMAGES:
-                self._images.popitem(last=False)
-        return self._images[key]
-
-    def _keep(self, key: tuple[str, TileAddress], picture: bytes) -> None:
-        self._tiles[key] = picture
-        while sum(map(len, self._tiles.values())) > CACHE_BYTES:
-            self._tiles.popitem(last=False)
-
-
-def _touches(stored: StoredMap, address: TileAddress) -> bool:
-    from pyproj import Transformer
-
-    to_metres = Transformer.from_crs(4326, 3857, always_xy=True)
-    west, south, east, north = to_metres.transform_bounds(*stored.bbox)
-    left, top = address.corner_m
-    return west < left + address.side_m and east > left and north > top - address.side_m and south < top
+    def _begin(self) -> None:
+        self.close()
+        context = multiprocessing.get_context("spawn")
+        self._link, painter_end = context.Pipe()
+        process = context.Process(target=paint, args=(painter_end, self.server), name="isamap-imagery", daemon=True)
+        process.start()
+        painter_end.close()  # so that the link ends when the process does
+        self._process = process

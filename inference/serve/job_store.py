@@ -1,4 +1,4 @@
-"""The jobs in a database: written in transactions, shared by the servers and their workers.
+"""The jobs in a file: written in transactions, shared by the servers and their workers.
 
 A worker has a job only by its lease, which it renews while it works; a job whose lease ran out is taken again by
 whoever asks next. Nothing that an earlier holder says afterwards counts, so no job is finished twice.
@@ -7,16 +7,23 @@ whoever asks next. Nothing that an earlier holder says afterwards counts, so no 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from gee_export.base.errors import Fault
-from inference.serve.database import Database, Session
-from inference.serve.job import ACCEPTED, DISMISSED, FAILED, OPEN, RUNNING, STATES, Job, canonical
+from isamap.gee_export.base.errors import Fault
+from isamap.inference.serve.database import JobFile, Session
+from isamap.inference.serve.job import ACCEPTED, DISMISSED, FAILED, OPEN, RUNNING, STATES, Job, canonical
 
+# In the file's user_version: an older isamap must not write into a later table.
 VERSION = 1
 MOST_ATTEMPTS = 5  # begun and never ended: the job itself ends its workers
+ENDED_WORKERS = f"{MOST_ATTEMPTS} workers ended while they worked on it: see its log"
+FAR_LEASES = 10  # a lease that ends so many leases from now was given before the clock was set back
+UNSUCCESSFUL = (FAILED, DISMISSED)
+LONG, SHORT = ("answers", "geometry"), 2000  # inputs that lists leave out, where all have more letters together
+_LONG_LEFT_OUT = "json_remove(inputs, " + ", ".join(f"'$.{name}'" for name in LONG) + ")"
 _COLUMNS = tuple(column.name for column in fields(Job))
 _TABLE = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -31,18 +38,17 @@ CREATE INDEX IF NOT EXISTS jobs_by_status ON jobs (status, created_s);
 
 @dataclass(frozen=True)
 class JobStore:
-    """Jobs by id. clock: seconds since 1970, in place of the one that the workers of the database share."""
+    """Jobs by id. clock: seconds since 1970."""
 
-    database: Database
-    clock: Callable[[], float] | None = field(default=None, repr=False)
+    database: JobFile
+    clock: Callable[[], float] = field(default=time.time, repr=False)
 
     def prepare(self) -> JobStore:
-        """Makes the table where there is none; Fault for a later version, or a place that holds something else."""
-        self.database.make_room()
+        """Makes the table where there is none; Fault for a later version, or a file that holds something else."""
+        self.database.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with self.database.transaction() as base:
-                self.database.one_writer(base)
-                version = self.database.version(base)
+                version = int(base.execute("PRAGMA user_version").fetchone()[0])
                 if version > VERSION:
                     raise Fault(
                         f"{self.database} is of version {version}, this isamap reads {VERSION}: install a newer one"
@@ -57,26 +63,45 @@ class JobStore:
             raise refusal from error
         return self
 
-    def now(self) -> float:
-        """Seconds since 1970 by the clock of the jobs."""
-        with self.database.connection() as base:
-            return self._now(base)
-
     def submit(self, job: Job, most_open: int) -> tuple[Job, bool]:
         """The job as it is stored, and whether it waits now because of this request.
 
-        One that waits, runs or is done stays; one that failed or was dismissed waits again. OverflowError where its
-        owner has `most_open` jobs under way already.
+        One that waits, runs or is done stays; one that failed or was dismissed waits again, and stays its first
+        owner's, whose files it has. OverflowError where who asks has `most_open` jobs under way already.
         """
         with self.database.transaction() as base:
-            self.database.one_writer(base)
-            stored = self._locked(base, job.id)
-            if stored is not None and stored.status not in (FAILED, DISMISSED):
+            stored = _one(base, job.id)
+            # Before the count of open jobs: asking for one's own running job is no new job.
+            if stored is not None and stored.status not in UNSUCCESSFUL:
                 return stored, False
-            if self._open_of(base, job.owner) >= most_open:
+            if self._count(base, job.owner, OPEN) >= most_open:
                 raise OverflowError
+            job = job if stored is None else replace(job, owner=stored.owner)
             base.execute(_UPSERT, _row(job))
             return job, True
+
+    def spare(self, owner: str, most: int) -> list[str]:
+        """Ids of an owner's jobs beyond `most`, the longest unchanged first: of failed and dismissed ones alone."""
+        with self.database.connection() as base:
+            beyond = max(0, self._count(base, owner, STATES) - most)
+            where = f"owner = ? AND status IN ({_marks(UNSUCCESSFUL)})"
+            query = f"SELECT id FROM jobs WHERE {where} ORDER BY updated_s, id LIMIT ?"
+            return [id for (id,) in base.execute(query, (owner, *UNSUCCESSFUL, beyond))]
+
+    def count(self, owner: str) -> int:
+        """Jobs of an owner, whatever became of them."""
+        with self.database.connection() as base:
+            return self._count(base, owner, STATES)
+
+    def forget(self, id: str, clear: Callable[[], None]) -> bool:
+        """Whether a failed or dismissed job was removed, with what `clear` removes while nobody can begin it again."""
+        with self.database.transaction() as base:
+            job = _one(base, id)
+            if job is None or job.status not in UNSUCCESSFUL:
+                return False
+            clear()
+            base.execute("DELETE FROM jobs WHERE id = ?", (id,))
+            return True
 
     def job(self, id: str) -> Job | None:
         """The job of an id, or None."""
@@ -84,13 +109,15 @@ class JobStore:
             return _one(base, id)
 
     def jobs(self, *, status: str | None = None, process: str | None = None, limit: int = 100) -> list[Job]:
-        """Jobs, the latest first."""
-        wanted = {"status": status, "process": process}
-        wanted = {name: value for name, value in wanted.items() if value is not None}
-        where = f"WHERE {' AND '.join(f'{name} = ?' for name in wanted)}" if wanted else ""
+        """Jobs, the latest first; of inputs that are long, `LONG` ones are left out."""
+        conditions = {"status": status, "process": process}
+        conditions = {name: value for name, value in conditions.items() if value is not None}
+        where = f"WHERE {' AND '.join(f'{name} = ?' for name in conditions)}" if conditions else ""
         with self.database.connection() as base:
-            query = f"SELECT {', '.join(_COLUMNS)} FROM jobs {where} ORDER BY created_s DESC, id LIMIT ?"
-            return [_job(row) for row in base.execute(query, (*wanted.values(), limit))]
+            short = f"CASE WHEN length(inputs) > {SHORT} THEN {_LONG_LEFT_OUT} ELSE inputs END"
+            columns = ", ".join(short if name == "inputs" else name for name in _COLUMNS)
+            query = f"SELECT {columns} FROM jobs {where} ORDER BY created_s DESC, id LIMIT ?"
+            return [_job(row) for row in base.execute(query, (*conditions.values(), limit))]
 
     def counts(self) -> dict[str, int]:
         """Jobs by status."""
@@ -99,19 +126,25 @@ class JobStore:
         return {status: rows.get(status, 0) for status in STATES}
 
     def take(self, worker: str, lease_s: float) -> Job | None:
-        """The longest waiting job, now this worker's for so many seconds, or None; one that ended 5 workers fails."""
+        """A waiting job, now this worker's for so many seconds, or None; one that ended 5 workers fails.
+
+        One that was begun comes first, then the longest waiting one of the owner whose turn is longest ago. Each tenth
+        of a job that is done lets it end one more worker, as a restart of the machine is not the job's fault.
+        """
         with self.database.transaction() as base:
-            now = self._now(base)
+            now = self.clock()
+            over = RUNNING, now, now + FAR_LEASES * lease_s
+            lapsed = "status = ? AND (lease_s < ? OR lease_s > ?)"  # or of a clock that was set back since
             base.execute(
                 "UPDATE jobs SET status = ?, message = ?, finished_s = ?, updated_s = ?, worker = NULL "
-                "WHERE status = ? AND lease_s < ? AND attempt >= ?",
-                (FAILED, f"{MOST_ATTEMPTS} workers ended while they worked on it: see its log", now, now, RUNNING, now,
-                 MOST_ATTEMPTS),
-            )  # fmt: skip
+                f"WHERE {lapsed} AND attempt >= ? + progress / 10",
+                (FAILED, ENDED_WORKERS, now, now, *over, MOST_ATTEMPTS),
+            )
             row = base.execute(
-                "SELECT id FROM jobs WHERE status = ? OR (status = ? AND lease_s < ?) ORDER BY created_s, id LIMIT 1"
-                f"{self.database.skip_locked}",
-                (ACCEPTED, RUNNING, now),
+                f"SELECT id FROM jobs WHERE status = ? OR ({lapsed}) ORDER BY CASE WHEN status = ? THEN 1 ELSE 0 END, "
+                "(SELECT COALESCE(MAX(other.started_s), 0) FROM jobs AS other WHERE other.owner = jobs.owner), "
+                f"created_s, id LIMIT 1",
+                (ACCEPTED, *over, ACCEPTED),
             ).fetchone()
             if row is None:
                 return None
@@ -149,7 +182,7 @@ class JobStore:
         clear: called for a job on which nobody works, while nobody can begin it again.
         """
         with self.database.transaction() as base:
-            now, job = self._now(base), self._locked(base, id)
+            now, job = self.clock(), _one(base, id)
             if job is not None and not may_end(job):
                 raise PermissionError
             if job is not None and not job.is_open:
@@ -164,9 +197,10 @@ class JobStore:
     def _change(self, job: Job, values_at: Callable[[float], Mapping[str, Any]]) -> bool:
         """Changes a job where it is still held by the same worker in the same attempt."""
         with self.database.transaction() as base:
-            values = values_at(self._now(base))
+            values = values_at(self.clock())
             settings = ", ".join(f"{name} = ?" for name in values)
             changed = base.execute(
+                # The attempt too: a worker that slept through its lease must not end another one's job.
                 f"UPDATE jobs SET {settings} WHERE id = ? AND status = ? AND worker = ? AND attempt = ?",
                 (*values.values(), job.id, RUNNING, job.worker, job.attempt),
             )
@@ -175,23 +209,16 @@ class JobStore:
     def _make_table(self, base: Session) -> None:
         for statement in filter(str.strip, _TABLE.split(";")):
             base.execute(statement)
-        self.database.set_version(base, VERSION)
-
-    def _now(self, base: Session) -> float:
-        return self.database.now(base) if self.clock is None else self.clock()
-
-    def _locked(self, base: Session, id: str) -> Job | None:
-        """The job, which nobody else changes until the transaction ends."""
-        return _one(base, id, self.database.for_update)
+        base.execute(f"PRAGMA user_version = {VERSION}")
 
     @staticmethod
-    def _open_of(base: Session, owner: str) -> int:
-        query = f"SELECT COUNT(*) FROM jobs WHERE owner = ? AND status IN ({_marks(OPEN)})"
-        return int(base.execute(query, (owner, *OPEN)).fetchone()[0])
+    def _count(base: Session, owner: str, states: tuple[str, ...]) -> int:
+        query = f"SELECT COUNT(*) FROM jobs WHERE owner = ? AND status IN ({_marks(states)})"
+        return int(base.execute(query, (owner, *states)).fetchone()[0])
 
 
-def _one(base: Session, id: str, lock: str = "") -> Job | None:
-    row = base.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE id = ?{lock}", (id,)).fetchone()
+def _one(base: Session, id: str) -> Job | None:
+    row = base.execute(f"SELECT {', '.join(_COLUMNS)} FROM jobs WHERE id = ?", (id,)).fetchone()
     return None if row is None else _job(row)
 
 

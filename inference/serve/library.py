@@ -8,26 +8,27 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.errors import Fault
-from gee_export.base.suggest import suggest
-from inference.serve.bucket_maps import BucketMaps
-from inference.serve.cache import Cache
-from inference.serve.job import SUCCESSFUL
-from inference.serve.map_store import Maps, MapStore, StoredMap
-from inference.serve.settings import Settings, name_of
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.suggest import suggest
+from isamap.inference.serve.bucket_maps import BucketMaps
+from isamap.inference.serve.cache import Cache
+from isamap.inference.serve.job import SUCCESSFUL
+from isamap.inference.serve.map_store import Maps, MapStore, StoredMap
+from isamap.inference.serve.settings import ServiceSettings, name_of
 
 if TYPE_CHECKING:
-    from training.checkpoints.checkpoint import Checkpoint
+    from isamap.training.checkpoints.checkpoint import Checkpoint
 
 SENTINEL_STEP_M = 10.0
 RUN, DATASET = "run", "dataset"  # folders of training and export jobs
+FIRST_NETWORK = "first-network"  # the process whose jobs have both
 
 
 @dataclass(frozen=True)
 class Library:
     """The service's things by name. A name is looked up in a list, never made into a path."""
 
-    settings: Settings
+    settings: ServiceSettings
 
     @cached_property
     def maps(self) -> Maps:
@@ -40,13 +41,14 @@ class Library:
 
     def checkpoints(self) -> dict[str, str]:
         """Addresses of checkpoints by name: those of the command line, then those of finished training jobs."""
-        given = {name_of(address): address for address in self.settings.checkpoints}
-        return dict(self._of_jobs("train", RUN)) | given
+        configured = {name_of(address): address for address in self.settings.checkpoints}
+        # The command line's last: a job's network must not take the place of one that the owner has named.
+        return dict(self._of_jobs("train", RUN)) | dict(self._of_jobs(FIRST_NETWORK, RUN)) | configured
 
     def datasets(self) -> dict[str, str]:
         """Addresses of datasets by name: those of the command line, then those of finished exports."""
-        given = {name_of(address): address for address in self.settings.datasets}
-        return dict(self._of_jobs("export", DATASET)) | given
+        configured = {name_of(address): address for address in self.settings.datasets}
+        return dict(self._of_jobs("export", DATASET)) | dict(self._of_jobs(FIRST_NETWORK, DATASET)) | configured
 
     def checkpoint(self, name: str) -> Checkpoint:
         """The checkpoint of a name; ValueError where there is none."""
@@ -97,7 +99,7 @@ def _loaded(address: str) -> Checkpoint:
 
 @lru_cache(maxsize=64)
 def _of_version(address: str, _: float) -> Checkpoint:
-    from training.checkpoints.checkpoint import load
+    from isamap.training.checkpoints.checkpoint import load
 
     return load(address)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,25 +11,28 @@ from pyproj import CRS
 from rasterio.windows import Window as RioWindow
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base.feature_table import FeatureTable
-from gee_export.base.scheme import UNKNOWN
-from inference.assessment.class_map import ClassMap, Sheet
-from inference.assessment.zonal import AreaTable, class_areas
-from inference.assessment.zones import Zones
-from inference.legend import PROB_STEPS
-from inference.serve.map_store import StoredMap
+from isamap.gee_export.base.feature_table import FeatureTable
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.assessment.class_map import ClassMap, Sheet
+from isamap.inference.assessment.pixel_area import pixel_areas_m2
+from isamap.inference.assessment.zonal import class_areas
+from isamap.inference.assessment.zones import Zones
+from isamap.inference.map_files.legend import PROB_STEPS, ShareLegend
+from isamap.inference.serve.map_store import StoredMap
+from isamap.inference.serve.place import ground_km2
 
 NOTE = "counted pixels are biased by the map's errors: an estimate with an interval needs a sample (process assess)"
+NOTE_OF_SHARES = "the sum of percents is biased by the map's errors: an interval needs a sample (process assess)"
 AREA = "area"
 
 
 @dataclass(frozen=True)
 class PointValue:
-    """What a map says of a point. probability: of impervious; None where it is not known."""
+    """What a map says of a point. impervious: probability or share of impervious; None where it is not known."""
 
     map: StoredMap
     value: int
-    probability: float | None
+    impervious: float | None
 
     @property
     def name(self) -> str:
@@ -42,7 +45,7 @@ class PointValue:
             "period": self.map.period,
             "map": self.map.id,
             "class": self.name,
-            "probability": self.probability,
+            self.map.numbers: self.impervious,
         }
 
 
@@ -70,44 +73,111 @@ def history_at(maps: Iterable[StoredMap], lon: float, lat: float) -> list[PointV
 
 
 def point_document(stored: StoredMap, maps: Iterable[StoredMap], lon: float, lat: float) -> dict[str, Any] | None:
-    """Value, class, probability and history of a point, or None where the map knows nothing."""
+    """Value, class, probability or share, and history of a point, or None where the map knows nothing."""
     value = value_at(stored, lon, lat)
     if value is None:
         return None
     history = [each.document() for each in history_at(maps, lon, lat)]
-    return {"value": value.value, "class": value.name, "probability": value.probability, "history": history}
+    return {"value": value.value, "class": value.name, stored.numbers: value.impervious, "history": history}
 
 
-def areas_in(stored: StoredMap, polygon: BaseGeometry) -> dict[str, Any]:
-    """km2 by class in a polygon of EPSG:4326; ValueError where it is off the map."""
-    shapes = np.array([polygon], dtype=object)
-    zones = Zones((AREA,), FeatureTable(shapes, CRS.from_epsg(4326), {"zone": np.array([AREA], dtype=object)}))
+def areas_in(maps: Sequence[StoredMap], polygon: BaseGeometry) -> dict[str, Any]:
+    """km2 by class in a polygon of EPSG:4326, of maps that are one: where they overlap, the first that knows counts.
+
+    ValueError where it is off the maps, or where their classes differ.
+    """
     try:
-        table = class_areas(_class_map(stored), zones)
+        table = class_areas(_joined(maps), _zone_of(polygon))
     except ValueError as error:
         raise ValueError("the polygon does not lie on the map: draw one inside it") from error
     known_km2 = float(table.known_km2[0])
-    pixel_km2 = stored.step_m**2 / 1e6
+    pixel_km2 = maps[0].step_m ** 2 / 1e6
     return {
-        "area_km2": by_class(table),
+        "area_km2": _by_class(maps[0], table.km2[0]),
         "pixels": round(known_km2 / pixel_km2),
         "nodata_km2": round(float(table.unknown_km2[0]), 6),
-        "note": NOTE,
+        "note": note_of(maps[0]),
     }
+
+
+def district_areas(maps: Sequence[StoredMap], districts: Zones) -> dict[str, Any]:
+    """km2 by class and district of maps that are one; districts off them are named and have no row.
+
+    ValueError where all are off them.
+    """
+    table = class_areas(_joined(maps), districts)
+    rows = [
+        {"name": name, "area_km2": _by_class(maps[0], km2),
+         "nodata_km2": round(float(unknown), 6), "off_km2": round(float(off), 6)}
+        for name, km2, unknown, off in zip(table.zones, table.km2, table.unknown_km2, table.off_km2, strict=True)
+    ]  # fmt: skip
+    names = list(maps[0].file.legend.names)
+    return {"districts": rows, "off_map": list(table.off_map), "classes": names, "note": note_of(maps[0])}
+
+
+def _joined(maps: Sequence[StoredMap]) -> ClassMap:
+    parts = [_values_of(stored) for stored in maps]
+    if len({class_map.classes for class_map in parts}) > 1:
+        raise ValueError("maps: their classes differ, so they are not one map: choose maps of the same classes")
+    return ClassMap(tuple(sheet for class_map in parts for sheet in class_map.sheets), parts[0].classes)
+
+
+def common_areas(maps: Sequence[StoredMap], polygon: BaseGeometry) -> dict[str, Any]:
+    """km2 by class of several maps in a polygon of EPSG:4326, on the ground that all of them know.
+
+    Counts of maps that know other ground each cannot be compared. known_share: of the polygon, which is that ground.
+    Counted on the grid of the first map, at whose pixels the others are read.
+    """
+    first, *others = map(_values_of, maps)
+    zones = _zone_of(polygon)
+    km2 = np.zeros((len(maps), UNKNOWN + 1))
+    for block in first.blocks():
+        on_grid = zones.on(block.geobox)
+        for index in on_grid.touching(block.geobox):
+            weight_HW = pixel_areas_m2(block.geobox) * on_grid.shares(int(index), block.geobox, "exact") / 1e6
+            values = [block.class_HW, *(class_map.on_grid(block.geobox) for class_map in others)]
+            known_HW = np.all([each_HW < UNKNOWN for each_HW in values], axis=0)
+            weight_HW = np.broadcast_to(weight_HW, known_HW.shape)[known_HW]
+            # Weighted by ground: pixels of a grid in degrees or far from a zone's meridian are not of one size.
+            km2 += [np.bincount(each_HW[known_HW], weight_HW, UNKNOWN + 1) for each_HW in values]
+    whole_km2 = ground_km2(polygon)
+    rows = [
+        {"map": stored.id, "period": stored.period, "area_km2": _by_class(stored, sums[: len(each.classes)])}
+        for stored, sums, each in zip(maps, km2, (first, *others), strict=True)
+    ]
+    known_km2 = float(km2[0].sum())
+    return {"known_km2": round(known_km2, 6), "known_share": round(min(1.0, known_km2 / whole_km2), 4), "maps": rows}
+
+
+def note_of(stored: StoredMap) -> str:
+    """How the areas of a map are to be taken."""
+    return NOTE_OF_SHARES if stored.numbers == "share" else NOTE
 
 
 def whole_areas(stored: StoredMap) -> Mapping[str, float]:
     """km2 by class of the whole map."""
-    return by_class(class_areas(_class_map(stored)))
+    return _by_class(stored, class_areas(_values_of(stored)).km2[0])
 
 
-def by_class(table: AreaTable) -> dict[str, float]:
-    """km2 of the table's only zone, by class."""
-    return {name: round(float(km2), 6) for name, km2 in zip(table.classes, table.km2[0], strict=True)}
+def _by_class(stored: StoredMap, km2_V: np.ndarray) -> dict[str, float]:
+    """km2 by class of km2 by value; of percents as their sum, because the pixels above one half are no area."""
+    legend, km2 = stored.file.legend, km2_V
+    if stored.numbers == "share":
+        impervious = float(km2_V @ np.arange(len(km2_V)) / 100)
+        km2 = np.array([impervious if name == "impervious" else km2_V.sum() - impervious for name in legend.names])
+    return {name: round(float(each), 6) for name, each in zip(legend.names, km2, strict=True)}
 
 
-def _class_map(stored: StoredMap) -> ClassMap:
+def _zone_of(polygon: BaseGeometry) -> Zones:
+    shapes = np.array([polygon], dtype=object)
+    return Zones((AREA,), FeatureTable(shapes, CRS.from_epsg(4326), {"zone": np.array([AREA], dtype=object)}))
+
+
+def _values_of(stored: StoredMap) -> ClassMap:
+    """What areas are counted of: the classes, or the percents of a network that learned shares."""
     file = stored.pixels()
+    if file.shares is not None:
+        return ClassMap((Sheet(file.shares.path, file.geobox),), ShareLegend().names)
     return ClassMap((Sheet(file.path, file.geobox),), file.legend.names)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 from typing import Any
 
-from inference.serve.downloads import FORMATS
-from inference.serve.job import STATES
-from inference.serve.processes import PROCESSES
-from inference.serve.tiles import LAYERS
+from isamap.inference.serve.downloads import FORMATS
+from isamap.inference.serve.job import STATES
+from isamap.inference.serve.processes import PROCESSES
+from isamap.inference.serve.tiles import LAYERS
 
 Parameter = dict[str, Any]
 _TEXT, _WHOLE, _NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
@@ -42,6 +42,7 @@ _OPERATIONS: tuple[tuple[str, str, str, tuple[Parameter, ...], str], ...] = (
     ("get", "/processes/{process}", "A process with its inputs", (_path("process"),), "application/json"),
     ("post", "/processes/{process}/execution", "Start a job", (_path("process"),), "application/json"),
     ("post", "/processes/{process}/estimate", "What a job would take", (_path("process"),), "application/json"),
+    ("post", "/processes/map/lack", "Which images a map would lack", (), "application/json"),
     ("get", "/jobs", "Jobs, the latest first", (
         _query("status", {"type": "string", "enum": list(STATES)}),
         _query("processID", {"type": "string", "enum": list(PROCESSES)}), _LIMIT), "application/json"),
@@ -51,6 +52,12 @@ _OPERATIONS: tuple[tuple[str, str, str, tuple[Parameter, ...], str], ...] = (
     ("get", "/jobs/{job}/log", "What a job said", (_JOB, _query("offset", _WHOLE)), "text/plain"),
     ("get", "/jobs/{job}/files/{name}.zip", "Files of a job", (_JOB, _path("name")), "application/zip"),
     ("get", "/maps", "Finished maps", (), "application/json"),
+    ("get", "/areas", "Areas of several maps on the ground that all know", (
+        _query("maps", _TEXT, required=True), _BOX, _query("joined", {"type": "boolean"})), "application/json"),
+    ("post", "/areas", "Areas by districts of several maps as one", (
+        _query("maps", _TEXT, required=True),), "application/json"),
+    ("patch", "/maps/{map}", "Give a map another name", (_MAP,), "application/json"),
+    ("delete", "/maps/{map}", "Remove a map", (_MAP,), "application/json"),
     ("get", "/maps/{map}", "A map with its areas", (_MAP,), "application/json"),
     ("get", "/maps/{map}/tilejson.json", "TileJSON of a layer", (_MAP, _query("layer", _LAYER)), "application/json"),
     ("get", "/maps/{map}/tiles/{layer}/{z}/{x}/{y}.png", "A tile; 204 off the map", (
@@ -61,6 +68,19 @@ _OPERATIONS: tuple[tuple[str, str, str, tuple[Parameter, ...], str], ...] = (
     ("post", "/maps/{map}/area", "Areas in a GeoJSON polygon", (_MAP,), "application/json"),
     ("get", "/maps/{map}/download", "A map as a file", (
         _MAP, _query("format", {"type": "string", "enum": list(FORMATS)})), "application/octet-stream"),
+    ("get", "/labels", "Sets of drawn labels", (), "application/json"),
+    ("get", "/labels/{name}", "Drawn labels", (_path("name"),), "application/json"),
+    ("put", "/labels/{name}", "Keep drawn labels", (_path("name"),), "application/json"),
+    ("delete", "/labels/{name}", "Remove drawn labels", (_path("name"),), "application/json"),
+    ("get", "/labels/{name}/download", "Drawn labels as a GeoPackage", (_path("name"),), "application/octet-stream"),
+    ("get", "/sheets", "Answer sheets", (), "application/json"),
+    ("post", "/sheets", "Keep an answer sheet", (), "application/json"),
+    ("get", "/sheets/{sheet}", "Points and their answers", (_path("sheet"),), "application/json"),
+    ("patch", "/sheets/{sheet}", "Answer points", (_path("sheet"),), "application/json"),
+    ("delete", "/sheets/{sheet}", "Remove an answer sheet", (_path("sheet"),), "application/json"),
+    ("get", "/sheets/{sheet}/download", "The sheet with its answers", (
+        _path("sheet"), _query("format", {"type": "string", "enum": ["csv", "gpkg"]})), "application/octet-stream"),
+    ("get", "/jobs/{job}/report", "Accuracies and areas of an assess job", (_JOB,), "application/json"),
     ("get", "/stac", "The STAC catalogue", (), "application/json"),
     ("get", "/collections", "STAC collections", (), "application/json"),
     ("get", "/collections/{collection}", "A STAC collection", (_path("collection"),), "application/json"),
@@ -134,8 +154,9 @@ def _operation(method: str, path: str, summary: str, parameters: tuple[Parameter
     if path.endswith("/execution"):
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/statusInfo"}}}
         operation["responses"]["201"] = {"description": "The job waits", "content": content}
-    if method == "post":
-        schema = {"type": "object"} if path.endswith("/area") else {"$ref": "#/components/schemas/execute"}
+    if method in ("post", "patch", "put"):
+        executes = path.startswith("/processes/")
+        schema = {"$ref": "#/components/schemas/execute"} if executes else {"type": "object"}
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     return operation
 

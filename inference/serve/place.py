@@ -3,40 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 from shapely.geometry.polygon import orient
 
-from gee_export.base import regions
-from gee_export.base.atomic import write_whole
-from gee_export.base.suggest import suggest
-from inference.serve.job import canonical
-from inference.serve.limits import Limits
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.base.suggest import suggest
+from isamap.inference.serve.job import canonical
+from isamap.inference.serve.limits import Limits
+from isamap.inference.serve.request_fields import optional
 
 SHAPES = ("Polygon", "MultiPolygon")
 OUTLINE = "outline.geojson"
 SCHEMA: dict[str, dict[str, Any]] = {
-    "region": {
-        "title": "A named region",
-        "description": "GET /regions lists them.",
-        "schema": {"type": "string", "maxLength": 100},
-        "minOccurs": 0,
-    },
-    "bbox": {
-        "title": "A box in degrees: west, south, east, north",
-        "schema": {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 4},
-        "minOccurs": 0,
-    },
-    "geometry": {
-        "title": "A GeoJSON Polygon or MultiPolygon in degrees",
-        "schema": {"type": "object", "required": ["type", "coordinates"]},
-        "minOccurs": 0,
-    },
+    "region": optional("A named region", "string", maxLength=100) | {"description": "GET /regions lists them."},
+    "bbox": optional(
+        "A box in degrees: west, south, east, north", "array", items={"type": "number"}, minItems=4, maxItems=4
+    ),
+    "geometry": optional("A GeoJSON Polygon or MultiPolygon in degrees", "object", required=["type", "coordinates"]),
 }
 
 
@@ -55,14 +46,14 @@ class Place:
         if len(named) != 1:
             words = " and ".join(named) if named else "nothing"
             raise ValueError(f"{words} says where: give one of region, bbox and geometry")
-        place = cls(**{named[0]: _READERS[named[0]](inputs[named[0]], limits)})
-        area_km2 = place.area_km2
+        ground = cls(**{named[0]: _READERS[named[0]](inputs[named[0]], limits)})
+        area_km2 = ground.area_km2
         if area_km2 > limits.area_km2:
             raise ValueError(
                 f"the place has {area_km2:,.0f} km2, this service maps at most {limits.area_km2:,.0f} km2 at once: "
                 "choose a smaller place"
             )
-        return place
+        return ground
 
     @property
     def outline(self) -> BaseGeometry:
@@ -81,7 +72,7 @@ class Place:
     def identity(self) -> dict[str, Any]:
         """What decides the place, as plain JSON."""
         values = {"region": self.region, "bbox": self.bbox and list(self.bbox)}
-        drawn = {} if self.geometry is None else {"geometry": _plain(self.geometry)}
+        drawn = {} if self.geometry is None else {"geometry": geojson_of(self.geometry)}
         return {name: value for name, value in values.items() if value is not None} | drawn
 
     def options(self, folder: Path) -> dict[str, Any]:
@@ -91,7 +82,7 @@ class Place:
         if self.bbox is not None:
             return {"bbox": self.bbox}
         path = folder / OUTLINE
-        write_whole(path, canonical(_plain(self.geometry)).encode())
+        write_whole(path, canonical(geojson_of(self.geometry)).encode())
         return {"geometry": (str(path),)}
 
 
@@ -114,12 +105,22 @@ def polygon_of(document: Any, limits: Limits) -> BaseGeometry:
     return polygon
 
 
+def polygons_of(features: Iterable[Any], limits: Limits, name: str, remedy: str) -> np.ndarray:
+    """The polygons of GeoJSON features; ValueError for too many vertices together, called by name and remedy."""
+    shapes = np.array([polygon_of(feature, limits) for feature in features], dtype=object)
+    vertices = int(shapely.get_num_coordinates(shapes).sum())
+    if vertices > limits.vertices:
+        raise ValueError(f"{name} have {vertices:,} vertices, at most {limits.vertices:,} are {remedy}")
+    return shapes
+
+
 def box_of(values: Any, limits: Limits) -> tuple[float, float, float, float]:
     """Four numbers, W S E N; ValueError for anything else."""
-    if not isinstance(values, list | tuple) or len(values) != 4:
+    is_four = isinstance(values, list | tuple) and len(values) == 4
+    if not is_four or not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
         raise ValueError("bbox: expected four numbers, west, south, east and north in degrees")
-    if not all(isinstance(value, int | float) and not isinstance(value, bool) for value in values):
-        raise ValueError("bbox: expected four numbers, west, south, east and north in degrees")
+    if not all(_is_finite(value) for value in values):
+        raise ValueError("bbox: expected finite numbers in degrees")
     west, south, east, north = map(float, values)
     regions.check_degrees((west, south, east, north))
     return west, south, east, north
@@ -129,8 +130,9 @@ def ground_km2(outline: BaseGeometry) -> float:
     """Square kilometres of a polygon in degrees, on the ellipsoid of WGS84."""
     from pyproj import Geod
 
-    ellipsoid, parts = Geod(ellps="WGS84"), [part for part in shapely.get_parts(outline) if part.geom_type == "Polygon"]
-    return sum(float(ellipsoid.geometry_area_perimeter(orient(part))[0]) for part in parts) / 1e6
+    ellipsoid = Geod(ellps="WGS84")
+    polygons = [shape for shape in shapely.get_parts(outline) if shape.geom_type == "Polygon"]
+    return sum(float(ellipsoid.geometry_area_perimeter(orient(polygon))[0]) for polygon in polygons) / 1e6
 
 
 def _region_of(name: Any, limits: Limits) -> str:
@@ -155,18 +157,30 @@ def _check_vertices(coordinates: Any, limits: Limits) -> None:
             if depth > 4:
                 raise ValueError("geometry: its coordinates are nested deeper than those of a MultiPolygon")
             waiting += [(member, depth + 1) for member in value]
-        elif isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        elif isinstance(value, bool) or not isinstance(value, int | float) or not _is_finite(value):
             raise ValueError("geometry: its coordinates hold something else than numbers")
         else:
             count += 1
+        # Two numbers a vertex. Counted by hand, before Shapely makes objects of them.
         if count > 2 * limits.vertices:
             raise ValueError(f"geometry has more than {limits.vertices:,} vertices: simplify it")
 
 
-def _plain(polygon: BaseGeometry | None) -> dict[str, Any]:
+def _is_finite(value: float) -> bool:
+    """Also of whole numbers that are too long for a floating-point number."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def geojson_of(polygon: BaseGeometry | None, digits: int = 9) -> dict[str, Any]:
+    """Its GeoJSON in lists, degrees rounded to so many digits."""
     document: dict[str, Any] = shapely.geometry.mapping(polygon)
-    return {"type": document["type"], "coordinates": _lists(document["coordinates"])}
+    return {"type": document["type"], "coordinates": _lists(document["coordinates"], digits)}
 
 
-def _lists(value: Any) -> Any:
-    return [_lists(member) for member in value] if isinstance(value, tuple | list) else round(float(value), 9)
+def _lists(value: Any, digits: int) -> Any:
+    if isinstance(value, tuple | list):
+        return [_lists(member, digits) for member in value]
+    return round(float(value), digits)

@@ -6,8 +6,10 @@ import contextlib
 import io
 import os
 import shutil
+import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,28 +18,32 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from inference.assessment.sample import KEY
-from inference.serve.answer import as_json, body_of, choice, computed, whole
-from inference.serve.assess_request import REPORT, SAMPLE
-from inference.serve.door import Door
-from inference.serve.gate import owner_of
-from inference.serve.job import ACCEPTED, FAILED, ID, STATES, SUCCESSFUL, Job, job_id
-from inference.serve.library import Library
-from inference.serve.problem import NO_SUCH_JOB, NO_SUCH_PROCESS, NOT_READY, Problem
-from inference.serve.processes import PROCESSES, Process
-from inference.serve.worker import LOG
+from isamap.inference.assessment.sample import KEY
+from isamap.inference.serve.answer import as_json, body_of, choice, computed, whole
+from isamap.inference.serve.assess_request import REPORT, SAMPLE
+from isamap.inference.serve.door import Door
+from isamap.inference.serve.gate import owner_of
+from isamap.inference.serve.imagery import ImageryTiles
+from isamap.inference.serve.job import ACCEPTED, DISMISSED, FAILED, ID, STATES, SUCCESSFUL, Job, job_id
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.map_request import MapJobRequest
+from isamap.inference.serve.problem import NO_SUCH_JOB, NO_SUCH_PROCESS, NOT_READY, Problem
+from isamap.inference.serve.processes import PROCESSES, Process
+from isamap.inference.serve.worker import LOG
 
 MOST_JOBS = 1000
 LOG_BYTES = 1 << 16  # in one reply
+_LOOK_UP_THREAD = ThreadPoolExecutor(1, thread_name_prefix="isamap-look-up")  # it takes seconds at first
 FOLDERS = (SAMPLE, REPORT)  # of a job, that may be taken away as archives
 
 
 @dataclass(frozen=True)
 class ProcessRoutes:
-    """What a library's processes and jobs answer. door: says who may end which job."""
+    """What a library's processes and jobs answer. door: says who may end which job. imagery: looks images up."""
 
     library: Library
     door: Door
+    imagery: ImageryTiles
 
     def routes(self) -> list[Route]:
         """By path."""
@@ -46,6 +52,7 @@ class ProcessRoutes:
             Route("/processes/{process}", self.process),
             Route("/processes/{process}/execution", self.execute, methods=["POST"]),
             Route("/processes/{process}/estimate", self.estimate, methods=["POST"]),
+            Route("/processes/map/lack", self.lack, methods=["POST"]),
             Route("/jobs", self.jobs),
             Route("/jobs/{job}", self.job),
             Route("/jobs/{job}", self.dismiss, methods=["DELETE"]),
@@ -73,12 +80,18 @@ class ProcessRoutes:
         estimate = await computed(lambda: process.read(inputs, self.library).estimate())
         return as_json(estimate.document())
 
+    async def lack(self, request: Request) -> Response:
+        """Which images a map would lack, in a sentence with the remedy; "" where it lacks none."""
+        inputs = await _inputs(request)
+        map_request = await computed(MapJobRequest.of, inputs, self.library)
+        return as_json({"lack": await computed(self.imagery.lack, map_request.composite, pool=_LOOK_UP_THREAD)})
+
     async def jobs(self, request: Request) -> Response:
         status = request.query_params.get("status") and choice(request, "status", STATES, ACCEPTED)
         process = request.query_params.get("processID") and choice(request, "processID", PROCESSES, "map")
         limit = max(1, whole(request, "limit", 100, MOST_JOBS))
         jobs = await computed(lambda: self.library.settings.jobs.jobs(status=status, process=process, limit=limit))
-        return as_json({"jobs": [self._info(request, job) for job in jobs], "links": [_own_link("/jobs")]})
+        return await computed(self._listed, request, jobs)
 
     async def job(self, request: Request) -> Response:
         return as_json(self._info(request, await self._job(request)))
@@ -86,7 +99,8 @@ class ProcessRoutes:
     async def dismiss(self, request: Request) -> Response:
         """The job ends and keeps what it has made, to continue when it is asked for again.
 
-        Of a job that has ended its folder is removed; finished maps stay. Problem 403: another token's job.
+        Of a job that has ended its folder is removed; finished maps stay. One that was dismissed is removed itself.
+        Problem 403: another token's job.
         """
         job = await self._job(request)
         try:
@@ -120,6 +134,10 @@ class ProcessRoutes:
         headers = {"content-disposition": f'attachment; filename="{name}-{job.id[:8]}.zip"'}
         return Response(await computed(_zipped, folder), 200, headers, "application/zip")
 
+    def _listed(self, request: Request, jobs: list[Job]) -> Response:
+        """In a thread: a long list takes time to be written."""
+        return as_json({"jobs": [self._info(request, job) for job in jobs], "links": [_own_link("/jobs")]})
+
     def _info(self, request: Request, job: Job) -> dict[str, Any]:
         """statusInfo, and whether who asks may end the job."""
         return job.info() | {"mayDismiss": self._may_end(request, job)}
@@ -135,10 +153,12 @@ class ProcessRoutes:
         return job
 
     def _submitted(self, process: Process, inputs: Any, owner: str) -> tuple[Job, bool]:
-        asked, settings = process.read(inputs, self.library), self.library.settings
-        now = settings.jobs.now()
-        id = job_id(process.id, asked.identity)
-        job = Job(id, process.id, asked.inputs, owner, ACCEPTED, "waits for a worker", 0, 0, now, now)
+        execution, settings = process.read(inputs, self.library), self.library.settings
+        now = time.time()
+        # Before the job is made: otherwise a full list would refuse what its oldest failures could make room for.
+        self._make_room(owner)
+        id = job_id(process.id, execution.identity)
+        job = Job(id, process.id, execution.inputs, owner, ACCEPTED, "waits for a worker", 0, 0, now, now)
         try:
             return settings.jobs.submit(job, settings.limits.jobs)
         except OverflowError as error:
@@ -149,16 +169,40 @@ class ProcessRoutes:
             ) from error
 
     def _dismissed(self, job: Job, may_end: Callable[[Job], bool]) -> Job:
-        folder = self.library.settings.work(job.id)
-        waste = folder.with_name(f"{job.id}.waste")
+        store = self.library.settings.jobs
+        if job.status == DISMISSED and may_end(job):
+            self._forget(job.id)
+            return job
+        with self._clearing(job.id) as clear:
+            return store.dismiss(job.id, clear, may_end=may_end) or job
+
+    def _make_room(self, owner: str) -> None:
+        """Removes the oldest failed and dismissed jobs of an owner who has many; Problem 429 where others fill all."""
+        store, most = self.library.settings.jobs, self.library.settings.limits.kept_jobs
+        for id in store.spare(owner, most - 1):
+            self._forget(id)
+        if store.count(owner) >= most:
+            detail = f"{most:,} jobs of this token are kept already: delete some that are done, each twice."
+            raise Problem(429, detail, headers={"Retry-After": "60"})
+
+    def _forget(self, id: str) -> None:
+        with self._clearing(id) as clear:
+            self.library.settings.jobs.forget(id, clear)
+
+    @contextlib.contextmanager
+    def _clearing(self, id: str) -> Iterator[Callable[[], None]]:
+        """What takes a job's folder away at once; its files go afterwards."""
+        folder = self.library.settings.work(id)
+        waste = folder.with_name(f"{id}.waste")
 
         def clear() -> None:
             with contextlib.suppress(OSError):  # of a job that made nothing
+                # Renamed within the transaction and removed after it: a folder of gigabytes must not hold the table's
+                # lock.
                 folder.rename(waste)
 
-        dismissed = self.library.settings.jobs.dismiss(job.id, clear, may_end=may_end)
+        yield clear
         shutil.rmtree(waste, ignore_errors=True)
-        return dismissed or job
 
 
 def _process(request: Request) -> Process:

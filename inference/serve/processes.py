@@ -7,10 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from inference.serve import assess_request, export_request, map_request, publish_request, train_request
-from inference.serve.estimate import Estimate
-from inference.serve.job import Job
-from inference.serve.library import Library
+from isamap.inference.serve import (
+    assess_request,
+    export_request,
+    first_network_request,
+    map_request,
+    publish_request,
+    train_request,
+)
+from isamap.inference.serve.estimate import JobEstimate
+from isamap.inference.serve.job import Job
+from isamap.inference.serve.library import Library
 
 VERSION = "1.0.0"
 
@@ -30,7 +37,7 @@ class Request(Protocol):
 
     def results(self, job: Job, folder: Path) -> dict[str, Any]: ...
 
-    def estimate(self) -> Estimate: ...
+    def estimate(self) -> JobEstimate: ...
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ PROCESSES: dict[str, Process] = {
             "Co-registered Sentinel-1, Sentinel-2 and label patches of a place and period.",
             export_request.INPUTS,
             {"dataset": {"title": "The dataset's name", "schema": _VALUE}},
-            export_request.ExportRequest.of,
+            export_request.ExportJobRequest.of,
         ),
         Process(
             "train",
@@ -91,12 +98,23 @@ PROCESSES: dict[str, Process] = {
             train_request.TrainRequest.of,
         ),
         Process(
+            "first-network",
+            "Train a first network",
+            "Patches of a place and period, and a small network fitted to them, as one job.",
+            first_network_request.INPUTS,
+            {
+                "checkpoint": {"title": "The checkpoint's name", "schema": _VALUE},
+                "dataset": {"title": "The dataset's name", "schema": _VALUE},
+            },
+            first_network_request.FirstNetworkRequest.of,
+        ),
+        Process(
             "map",
             "Map a place",
             "Impervious surface, or land cover, of a place and period with a checkpoint.",
             map_request.INPUTS,
             {"map": {"title": "The map", "schema": _LINK}},
-            map_request.MapRequest.of,
+            map_request.MapJobRequest.of,
         ),
         Process(
             "assess",
@@ -116,7 +134,8 @@ PROCESSES: dict[str, Process] = {
             publish_request.INPUTS,
             {
                 "asset": {"title": "The asset", "schema": {"type": "string"}},
-                "code": {"title": "Lines for the Code Editor", "schema": {"type": "string"}},
+                "code": {"title": "Lines for the Code Editor; none of a local asset", "schema": {"type": "string"}},
+                "python": {"title": "Lines for Python", "schema": {"type": "string"}},
             },
             publish_request.PublishRequest.of,
         ),

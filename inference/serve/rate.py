@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from inference.serve.problem import Problem
+from isamap.inference.serve.problem import Problem
 
 MOST_CLIENTS = 10_000  # of which levels are kept; the one that was quiet longest is forgotten, its bucket is full
 
@@ -28,6 +28,7 @@ class Rates:
         level, then = self._levels.pop(client, (float(self.burst), now))
         level = min(self.burst, level + (now - then) * self.per_s)
         allowed = level >= 1
+        # A refused request costs nothing: who comes too often waits, and is not shut out for ever.
         self._levels[client] = (level - 1 if allowed else level, now)
         if len(self._levels) > MOST_CLIENTS:
             self._levels.popitem(last=False)

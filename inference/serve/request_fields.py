@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from gee_export.base.periods import Period, begun
-from gee_export.base.suggest import suggest
-from inference.serve.settings import NAME
+from isamap.gee_export.base.periods import Period, begun
+from isamap.gee_export.base.suggest import suggest
+from isamap.inference.serve.settings import NAME
 
 TITLE_LETTERS = 80
+
+
+def optional(title: str, kind: str, **schema: Any) -> dict[str, Any]:
+    """An input of a process's description that may be left out."""
+    return {"title": title, "schema": {"type": kind, **schema}, "minOccurs": 0}
 
 
 def check_names(inputs: Any, names: Collection[str]) -> Mapping[str, Any]:
@@ -19,7 +24,7 @@ def check_names(inputs: Any, names: Collection[str]) -> Mapping[str, Any]:
     for name in inputs:
         if name not in names:
             raise ValueError(
-                f"input {name!r} is unknown: {suggest(name, names, most=3, cutoff=0.4) or ', '.join(names)}"
+                f"input {_shown(name)} is unknown: {suggest(name, names, most=3, cutoff=0.4) or ', '.join(names)}"
             )
     return {name: value for name, value in inputs.items() if value is not None}
 

@@ -2,93 +2,160 @@
 
 from __future__ import annotations
 
+import ctypes
+import multiprocessing
+import os
 import signal
 import socket
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
 
-from inference.serve.app import Service
-from inference.serve.crew import Crew
-from inference.serve.door import Door, Tokens, read_tokens
-from inference.serve.memory import bound_memory
-from inference.serve.settings import Settings
+from isamap.inference.serve.address import Address
+from isamap.inference.serve.app import Service
+from isamap.inference.serve.connections import CONNECTIONS, BoundedConnection
+from isamap.inference.serve.door import Door
+from isamap.inference.serve.settings import ServiceSettings
+from isamap.inference.serve.tokens import OTHERS, Tokens, private_folder, read_tokens, warn_of_readers
+from isamap.inference.serve.worker import work
 
-CONNECTIONS, KEEP_ALIVE_S, STOP_S = 500, 30, 5
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where the service listens, and who may come in. port 0: any free one. url: how browsers call it."""
-
-    host: str = "127.0.0.1"
-    port: int = 8765
-    token_file: str | None = None
-    url: str | None = None
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65535:
-            raise ValueError(f"--port {self.port}: expected 0 to 65535")
-
-    def door(self, port: int) -> Door:
-        """The door on the port that was got; ValueError as `Door.of`."""
-        tokens = read_tokens(self.token_file) if self.token_file is not None else Tokens()
-        return Door.of(self.host, port, tokens, self.url)
-
-    def shown(self, port: int) -> str:
-        """The address for people."""
-        return self.url or f"http://{'127.0.0.1' if self.host == 'localhost' else self.host}:{port}"
+KEEP_ALIVE_S, STOP_S = 30, 5
+CHECK_S, END_S = 1.0, 15.0
+# Of <malloc.h>; https://man7.org/linux/man-pages/man3/mallopt.3.html
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+# 20 clients cost 44 MB with two heaps and 78 with glibc's own rule (docs/service.md, "How fast").
+ARENAS = 2
+# Tiles' arrays have as many bytes: mapped by themselves, they go back to the system when they are freed.
+LARGE_BYTES = 1 << 18
+GDAL_CACHE_MB = "64"  # of decoded blocks, for all tiles together
 
 
-def serve(settings: Settings, address: Address, *, workers: int = 1) -> None:
+def serve(settings: ServiceSettings, address: Address, *, workers: int = 1) -> None:
     """Serves until Ctrl-C or SIGTERM, after printing its address. ValueError: mistakes; OSError: a port in use."""
     if not 0 <= workers <= 64:
         raise ValueError(f"--workers {workers}: expected 0 to 64 jobs at once")
-    address.door(address.port)  # mistakes are refused before anything is made
+    tokens_of_file = read_tokens(address.token_file) if address.token_file is not None else Tokens()
+    Door.at(address, address.port, tokens_of_file)  # mistakes are refused before anything is made
     bound_memory()
+    os.umask(OTHERS)  # jobs, logs and maps are for this user alone
+    private_folder(settings.folder)
+    if address.token_file is not None:
+        warn_of_readers(Path(address.token_file))
+    tokens = address.tokens(settings.folder)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a command line may have its own exit code for it
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # it is raised once more at the end
     with _listening(address) as listening, suppress(KeyboardInterrupt):
         port = listening.getsockname()[1]
-        server = uvicorn.Server(_config(Service(settings, address.door(port), _version())))
-        with _signals_end(server), Crew(settings, workers):
-            print(f"isamap serves {settings.folder} at {address.shown(port)} (Ctrl-C ends it)", flush=True)
-            server.run(sockets=[listening])
+        service = Service(settings, Door.at(address, port, tokens), _version())
+        server = uvicorn.Server(_config(service, address.proxy))
+        with _signals_end(server, service.imagery.end), Crew(settings, workers):
+            print(f"isamap serves {settings.folder} at {address.shown(port, tokens)} (Ctrl-C ends it)", flush=True)
+            try:
+                server.run(sockets=[listening])
+            finally:
+                service.imagery.end()
     print("stopped", flush=True)
 
 
+class Crew:
+    """`count` workers while it is open: processes of their own, replaced when they die, ended with the server."""
+
+    def __init__(self, settings: ServiceSettings, count: int) -> None:
+        self._settings, self._count = settings, count
+        self._stop = threading.Event()
+        self._processes: list[SpawnProcess] = []
+        self._watch = threading.Thread(target=self._keep_up, name="isamap-crew", daemon=True)
+
+    def __enter__(self) -> Crew:
+        self._watch.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._watch.join()
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            # In order first, so that a worker gives its job back; then at once, as a request to Google may hang.
+            process.join(END_S)
+            process.kill()
+
+    @property
+    def processes(self) -> tuple[int, ...]:
+        """Numbers of the workers' processes that live."""
+        return tuple(process.pid for process in self._processes if process.is_alive() and process.pid is not None)
+
+    def _keep_up(self) -> None:
+        while not self._stop.is_set():
+            self._processes = [process for process in self._processes if process.is_alive()]
+            while len(self._processes) < self._count:
+                self._processes.append(self._started())
+            self._stop.wait(CHECK_S)
+
+    def _started(self) -> SpawnProcess:
+        # Spawned: torch's threads and locks do not survive a fork.
+        process = multiprocessing.get_context("spawn").Process(
+            target=work, args=(self._settings, os.getpid()), name="isamap-worker", daemon=True
+        )
+        process.start()
+        return process
+
+
+def bound_memory() -> None:
+    """Bounds what this process keeps for later, before its threads begin.
+
+    By default glibc gives threads up to 8 heaps a processor, and each keeps what its own peak needed: with 50 threads
+    of requests that adds up for as long as peaks fall on other threads. GDAL would keep 5 % of the machine's memory.
+    C libraries without mallopt are left as they are.
+    """
+    os.environ.setdefault("GDAL_CACHEMAX", GDAL_CACHE_MB)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    if "MALLOC_ARENA_MAX" not in os.environ:
+        mallopt(M_ARENA_MAX, ARENAS)
+    if "MALLOC_MMAP_THRESHOLD_" not in os.environ:
+        mallopt(M_MMAP_THRESHOLD, LARGE_BYTES)
+
+
 @contextmanager
-def _signals_end(server: uvicorn.Server) -> Iterator[None]:
+def _signals_end(server: uvicorn.Server, imagery_end: Callable[[], None]) -> Iterator[None]:
     """Ctrl-C and SIGTERM end the server in order, also before it runs; the handlers from before get them afterwards.
 
+    Pictures end first, so that no request that waits for one must be cancelled, which uvicorn logs with a traceback.
     Raised as exceptions they could leave an import's lock behind, for which the crew's thread would wait for ever.
     """
     received: list[int] = []
 
     def end(number: int, frame: FrameType | None) -> None:
         received.append(number)
+        imagery_end()
         server.handle_exit(number, frame)
 
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {signal_number: signal.signal(signal_number, end) for signal_number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for signal_number, handler in before.items():
+            signal.signal(signal_number, handler)
         if received:
             signal.raise_signal(received[0])
 
 
-def _config(service: Service) -> uvicorn.Config:
+def _config(service: Service, proxy: str | None) -> uvicorn.Config:
     return uvicorn.Config(
         service.application(),
+        http=BoundedConnection,
         ws="none",
         log_config=None,  # uvicorn's own would close the log handlers that are there
         lifespan="off",
-        proxy_headers=False,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy or "",
         server_header=False,
         access_log=False,
         log_level="warning",

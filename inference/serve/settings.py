@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gee_export.base.atomic import local_path
-from gee_export.base.storage import bucket_of, is_remote
-from inference.serve.database import opened
-from inference.serve.job_store import JobStore
-from inference.serve.limits import Limits
-from inference.tiles.jobs import Server
+import platformdirs
+
+from isamap.gee_export.base.atomic import local_path
+from isamap.gee_export.base.storage import bucket_of, is_remote
+from isamap.inference.serve.database import JobFile
+from isamap.inference.serve.job_store import JobStore
+from isamap.inference.serve.limits import Limits
+from isamap.inference.tiles.jobs import Server
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of maps, checkpoints and datasets in requests
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServiceSettings:
     """folder: of jobs and maps. checkpoints, datasets: folders that requests may name by their last part.
 
     server: whose pixels are mapped. bucket: where Google ingests from. scheduler: of a Dask cluster that makes tiles.
-    lease_s: after so long without a word of its worker a job is given to another. database: the URL of a PostgreSQL
-    database of jobs, in place of the folder's SQLite file. maps_at: the folder or gs://BUCKET/FOLDER of finished maps,
-    in place of `maps` in the folder.
+    lease_s: after so long without a word of its worker a job is given to another. maps_at: the folder or
+    gs://BUCKET/FOLDER of finished maps, in place of `maps` in the folder.
     """
 
     folder: Path
@@ -34,11 +36,9 @@ class Settings:
     scheduler: str | None = None
     limits: Limits = field(default_factory=Limits)
     lease_s: float = 30.0
-    database: str | None = field(default=None, repr=False)  # it may hold a password
     maps_at: str | None = None
 
     def __post_init__(self) -> None:
-        opened(self.database, Path(self.folder))  # a mistake in the URL is refused at once
         object.__setattr__(self, "folder", Path(self.folder).absolute())
         if self.maps_at is not None and not self.are_maps_remote:
             object.__setattr__(self, "maps_at", str(local_path(self.maps_at).absolute()))
@@ -54,8 +54,8 @@ class Settings:
 
     @property
     def jobs(self) -> JobStore:
-        """The jobs, in the service's database or in its file."""
-        return JobStore(opened(self.database, self.folder / "jobs.sqlite"))
+        """The jobs, in a file of the service's folder."""
+        return JobStore(JobFile(self.folder / "jobs.sqlite"))
 
     @property
     def are_maps_remote(self) -> bool:
@@ -72,6 +72,15 @@ class Settings:
     def work(self, job: str) -> Path:
         """The folder of a job, named by its id."""
         return self.folder / "jobs" / job
+
+
+def default_folder(environment: Mapping[str, str]) -> Path:
+    """`service` in ISAMAP_HOME, or in the platform's folder of the user's data.
+
+    The same from wherever the command is given, so that no map seems lost in another working folder.
+    """
+    home = environment.get("ISAMAP_HOME")
+    return (Path(home).expanduser() if home else platformdirs.user_data_path("isamap")) / "service"
 
 
 def name_of(address: str) -> str:

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gee_export.base import regions
-from inference.serve import openapi
-from inference.serve.answer import GEOJSON, as_json, computed, whole
-from inference.serve.imagery import Imagery
-from inference.serve.job import ACCEPTED, RUNNING
-from inference.serve.library import Library
-from inference.serve.metrics import MEDIA_TYPE, Metrics
-from inference.serve.place import Place
-from inference.serve.problem import Problem
+from isamap.gee_export.base import regions
+from isamap.inference.serve import openapi, page_files
+from isamap.inference.serve.answer import GEOJSON, answer_of, as_json, computed, whole, within
+from isamap.inference.serve.imagery import ImageryTiles
+from isamap.inference.serve.job import ACCEPTED, RUNNING
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.metrics import MEDIA_TYPE, Metrics
+from isamap.inference.serve.place import Place
+from isamap.inference.serve.problem import Problem
 
-PAGE = Path(__file__).with_name("page")
-INDEX = "index.html"
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".json": "application/json",
-}
 # OGC 18-062r2, Annex A, and OGC 19-072, Annex A
 _PROCESSES = "http://www.opengis.net/spec/ogcapi-processes-1/1.0/conf"
 CONFORMANCE = (
@@ -41,16 +30,18 @@ CONFORMANCE = (
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
 )
 MOST_REGIONS = 200
+PATIENCE_S = 0.3  # a page without first answers asks for them itself
 
 
 @dataclass(frozen=True)
 class SiteRoutes:
-    """version: of isamap. imagery: says whether pixels are simulated."""
+    """version: of isamap. imagery: says whether pixels are simulated. is_open: nobody is asked for a token."""
 
     library: Library
-    imagery: Imagery
+    imagery: ImageryTiles
     metrics: Metrics
     version: str
+    is_open: bool = False
 
     def routes(self) -> list[Route]:
         """By path."""
@@ -72,11 +63,11 @@ class SiteRoutes:
         """The page, or the landing document for who asks for JSON."""
         if "application/json" in request.headers.get("accept", ""):
             return as_json(landing())
-        return _file(INDEX) or Response(_index(), media_type="text/html")
+        return page_files.document(await within(PATIENCE_S, _first_answers(request), {}) if self.is_open else {})
 
     async def static(self, request: Request) -> Response:
         name = request.path_params["name"]
-        reply = _file(name)
+        reply = page_files.file(name, request.headers)
         if reply is None:
             raise Problem(404, f"File {name[:50]!r} is not there.")
         return reply
@@ -84,8 +75,10 @@ class SiteRoutes:
     async def health(self, request: Request) -> Response:
         counts = await computed(self.library.settings.jobs.counts)
         jobs = {status: counts[status] for status in (ACCEPTED, RUNNING)}
-        simulated = self.imagery.is_simulated
-        return as_json({"status": "ok", "version": self.version, "simulated": simulated, "jobs": jobs})
+        source, simulated = self.imagery.source, self.imagery.is_simulated
+        return as_json(
+            {"status": "ok", "version": self.version, "source": source, "simulated": simulated, "jobs": jobs}
+        )
 
     async def metrics_page(self, request: Request) -> Response:
         counts = await computed(self.library.settings.jobs.counts)
@@ -123,6 +116,16 @@ class SiteRoutes:
         return as_json({"datasets": [{"name": name} for name in names]})
 
 
+async def _first_answers(request: Request) -> dict[str, Any]:
+    """What the page asks for before tiles of the latest map, by address; what is refused is left out."""
+    answers = {path: await answer_of(request, path) for path in ("/health", "/maps")}
+    maps = (answers["/maps"] or {"maps": []})["maps"]
+    if maps:
+        latest = f"/maps/{max(maps, key=lambda each: str(each['created']))['id']}"
+        answers[latest] = await answer_of(request, latest)
+    return {path: answer for path, answer in answers.items() if answer is not None}
+
+
 def landing() -> dict[str, Any]:
     """landingPage of OGC API - Common, which is a STAC catalogue too."""
     links = [
@@ -145,19 +148,6 @@ def landing() -> dict[str, Any]:
         "conformsTo": list(CONFORMANCE),
         "links": [{"rel": rel, "href": href, "type": media, "title": title} for rel, href, media, title in links],
     }
-
-
-def _file(name: str) -> Response | None:
-    """A file of the page's folder, looked up in its list."""
-    files = {path.name: path for path in PAGE.glob("*.*")} if PAGE.is_dir() else {}
-    path = files.get(name)
-    if path is None or path.suffix not in TYPES:
-        return None
-    return Response(path.read_bytes(), 200, {"cache-control": "no-cache", "content-type": TYPES[path.suffix]})
-
-
-def _index() -> str:
-    return "<!doctype html><html lang=en><title>isamap</title><h1>isamap</h1><p><a href=/api>The API</a></html>"
 
 
 def _region(row: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,12 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from inference.catalog import stac
-from inference.serve import site_routes
-from inference.serve.answer import GEOJSON, as_json, base_of, computed, whole
-from inference.serve.library import Library
-from inference.serve.map_store import StoredMap
-from inference.serve.problem import Problem
+from isamap.inference.catalog import stac_item
+from isamap.inference.map_files.legend import PROBABILITY
+from isamap.inference.map_files.map_file import SHARE
+from isamap.inference.serve import site_routes
+from isamap.inference.serve.answer import GEOJSON, as_json, base_of, computed, whole
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.map_store import StoredMap
+from isamap.inference.serve.problem import Problem
 
 COLLECTION = "maps"
 MOST_ITEMS = 500
@@ -96,17 +99,15 @@ class StacRoutes:
         maps = self.library.maps.maps()
         boxes = [each.bbox for each in maps]
         west, south, east, north = zip(*boxes, strict=True) if boxes else ((value,) for value in EVERYWHERE)
-        moments = [stac.period_of(each.file.tags) for each in maps]
+        moments = [stac_item.period_of(each.file.tags) for each in maps]
         path = f"{base}/collections/{COLLECTION}"
-        simulated = any(each.is_simulated for each in maps)
         return {
             "type": "Collection",
             "stac_version": "1.0.0",
             "stac_extensions": [],
             "id": COLLECTION,
             "title": "Maps of this service",
-            "description": ("Some are SIMULATED and say nothing about real places. " if simulated else "")
-            + "Impervious surface and land cover, made by isamap.",
+            "description": f"{_simulation(maps)}Impervious surface and land cover, made by isamap.",
             "license": "various",
             "keywords": ["impervious surface", "land cover"],
             "extent": {
@@ -128,6 +129,16 @@ class StacRoutes:
         }
 
 
+def _simulation(maps: Sequence[StoredMap]) -> str:
+    """What the collection's description begins with, where input or training of some maps was simulated."""
+    words = ""
+    if any(each.shows_no_real_place for each in maps):
+        words = "Some are SIMULATED and say nothing about real places. "
+    if any(each.is_simulated and not each.shows_no_real_place for each in maps):
+        words += "Some are of networks that learned from SIMULATED images. "
+    return words
+
+
 def _item(stored: StoredMap, base: str) -> dict[str, Any]:
     """The item that `isamap stac` writes, with addresses of this service."""
     path = f"{base}/collections/{COLLECTION}"
@@ -144,13 +155,13 @@ def _item(stored: StoredMap, base: str) -> dict[str, Any]:
         },
     ]
     file = stored.pixels()
-    document = stac.item(file, file.path.parent, links, of=COLLECTION)
-    classes, *others = document["assets"].values()
-    probabilities = {"probability": others[0] | {"href": f"{base}/maps/{stored.id}/download?format=probability"}}
-    address = f"{base}/maps/{stored.id}/download"
+    document = stac_item.item(file, stac_item.files_beside(file, file.path.parent), links, of=COLLECTION)
+    assets = document["assets"]
+    address, numbers = f"{base}/maps/{stored.id}/download", stored.numbers
+    beside = assets.get(SHARE if numbers == SHARE else PROBABILITY)
     document["assets"] = {
-        "data": classes | {"href": f"{address}?format=geotiff"},
-        **(probabilities if len(file.files) > 1 else {}),
+        "data": next(iter(assets.values())) | {"href": f"{address}?format=geotiff"},
+        **({numbers: beside | {"href": f"{address}?format={numbers}"}} if beside else {}),
         "thumbnail": {"href": f"{address}?format=png", "type": "image/png", "roles": ["thumbnail"]},
     }
     return document

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee_export.datasets.dataset import Dataset
-from inference.serve import request_fields
-from inference.serve.estimate import Estimate
-from inference.serve.job import Job
-from inference.serve.library import RUN, Library
-from inference.serve.training_time import START_MIN, epoch_minutes, source
-from training.recipes import RECIPES
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.inference.serve import request_fields
+from isamap.inference.serve.estimate import JobEstimate
+from isamap.inference.serve.job import Job
+from isamap.inference.serve.library import RUN, Library
+from isamap.inference.serve.request_fields import optional
+from isamap.inference.serve.training_time import START_MIN, epoch_minutes, source
+from isamap.training.recipes import RECIPES
 
 EPOCHS, SEEDS = (1, 1000), (0, 2**31 - 1)
 DEFAULT = "crofusenet-tiny"
@@ -22,18 +23,10 @@ INPUTS: dict[str, dict[str, Any]] = {
         "title": "Datasets, by their names in GET /datasets",
         "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_DATASETS},
     },
-    "recipe": {
-        "title": "The network and how it is trained",
-        "schema": {"type": "string", "enum": list(RECIPES), "default": DEFAULT},
-        "minOccurs": 0,
-    },
-    "epochs": {
-        "title": "Passes over the data; 0: the recipe's own",
-        "schema": {"type": "integer", "minimum": 0, "maximum": EPOCHS[1]},
-        "minOccurs": 0,
-    },
-    "seed": {"title": "Of all that is random", "schema": {"type": "integer", "minimum": 0}, "minOccurs": 0},
-    "name": {"title": "Of the checkpoint", "schema": {"type": "string", "maxLength": 60}, "minOccurs": 0},
+    "recipe": optional("The network and how it is trained", "string", enum=list(RECIPES), default=DEFAULT),
+    "epochs": optional("Passes over the data; 0: the recipe's own", "integer", minimum=0, maximum=EPOCHS[1]),
+    "seed": optional("Of all that is random", "integer", minimum=0),
+    "name": optional("Of the checkpoint", "string", maxLength=60),
 }
 
 
@@ -51,21 +44,23 @@ class TrainRequest:
     @classmethod
     def of(cls, inputs: Any, library: Library) -> TrainRequest:
         """From inputs; ValueError says what is wrong with them."""
-        known = request_fields.check_names(inputs, INPUTS)
-        names = known.get("data")
+        fields = request_fields.check_names(inputs, INPUTS)
+        names = fields.get("data")
         if not isinstance(names, list) or not 1 <= len(names) <= MOST_DATASETS:
             raise ValueError(f"data: expected a list of 1 to {MOST_DATASETS} names of datasets")
         data = tuple(request_fields.name({"data": each}, "data") for each in names)
         for each in data:
             library.dataset(each)
-        return cls(
+        request = cls(
             data,
-            request_fields.choice(known, "recipe", RECIPES, DEFAULT),
-            request_fields.whole(known, "epochs", (0, EPOCHS[1]), 0),
-            request_fields.whole(known, "seed", SEEDS, 0),
-            request_fields.word(known, "name"),
+            request_fields.choice(fields, "recipe", RECIPES, DEFAULT),
+            request_fields.whole(fields, "epochs", (0, EPOCHS[1]), 0),
+            request_fields.whole(fields, "seed", SEEDS, 0),
+            request_fields.word(fields, "name"),
             library,
         )
+        request.estimate()  # a training that is too long is refused before it waits
+        return request
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -94,19 +89,26 @@ class TrainRequest:
         """The name of the checkpoint, for the process map."""
         return {"checkpoint": {"value": f"{self.name or 'train'}-{job.id[:8]}"}}
 
-    def estimate(self) -> Estimate:
-        """Minutes of all epochs by a measured rate; Fault where a dataset is damaged."""
+    def estimate(self) -> JobEstimate:
+        """Minutes of all epochs by a measured rate. Fault: a dataset is damaged; ValueError: it takes too long."""
         datasets = [Dataset.open(self.library.dataset(name)) for name in self.data]
         patches = sum(len(dataset) for dataset in datasets)
         pixels = sum(len(dataset) * dataset.manifest.size**2 for dataset in datasets)
-        epochs = self.epochs or RECIPES[self.recipe]().epochs
         minutes = epoch_minutes(self.recipe, pixels)
         if minutes is None:
             note = f"recipe {self.recipe!r} has no measured rate, its minutes are not counted: see the log of the job"
-            return Estimate(patches=patches, notes=(note,))
+            return JobEstimate(patches=patches, notes=(note,))
+        epochs = self.epochs or RECIPES[self.recipe]().epochs
+        limits = self.library.settings.limits
+        if epochs * minutes > limits.train_minutes:
+            raise ValueError(
+                f"{epochs:,} epochs of {patches:,} patches take {epochs * minutes / 60:,.0f} hours by the measured "
+                f"rate: this service trains at most {limits.train_minutes / 60:,.0f}: choose fewer epochs or a "
+                "smaller recipe"
+            )
         notes = (
             f"at most {epochs} epochs of {patches:,} patches: fewer where the accuracy no longer rises",
             f"by the rate of {source()}, with nothing else to do; a GPU is many times faster",
         )
         total = START_MIN + epochs * minutes
-        return Estimate(patches=patches, minutes=round(total, 2), epoch_minutes=round(minutes, 3), notes=notes)
+        return JobEstimate(patches=patches, minutes=round(total, 2), epoch_minutes=round(minutes, 3), notes=notes)

@@ -10,27 +10,29 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from inference.serve.database import Unreachable
-from inference.serve.folder_lock import end_group, locked, note_holder
-from inference.serve.job import FAILED, SUCCESSFUL, Job
-from inference.serve.job_store import JobStore
-from inference.serve.lease import Lease
-from inference.serve.library import Library
-from inference.serve.processes import PROCESSES, Request
-from inference.serve.settings import Settings
+from isamap.inference.serve.database import Unreachable
+from isamap.inference.serve.folder_lock import end_group, locked, note_holder
+from isamap.inference.serve.job import FAILED, SUCCESSFUL, Job
+from isamap.inference.serve.job_store import JobStore
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.processes import PROCESSES, Request
+from isamap.inference.serve.settings import ServiceSettings
 
 LOG = "log.txt"
 POLL_S, HEARTBEAT_S, SILENCE_S = 0.5, 1.0, 5.0
-ISAMAP = Path(__file__).resolve().parents[2] / "isamap.py"
+# By its path: the job's folder is the working directory, in which `-m isamap` would import what lies there.
+ISAMAP = Path(import_module("isamap").__file__ or "").with_name("__main__.py")
 LINE_LETTERS = 1000  # of a message
 log = logging.getLogger(__name__)
 
 
-def work(settings: Settings, parent: int) -> None:
+def work(settings: ServiceSettings, parent: int) -> None:
     """Works on jobs until SIGTERM, or until the server that started it (process `parent`) is gone."""
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -53,11 +55,41 @@ class Ended(Exception):
     """The worker itself must end; the job waits for another."""
 
 
+@dataclass
+class Lease:
+    """A worker's lease of a job that was just taken for so many seconds; it outlasts a short silence of the database.
+
+    clock: of this machine, which only goes forward.
+    """
+
+    store: JobStore
+    job: Job
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    _until: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._until = self.clock() + self.seconds
+
+    def renew(self, progress: int, message: str) -> bool:
+        """Whether the job is still this worker's. Unreachable: the database was silent until the lease ran out."""
+        begun = self.clock()
+        try:
+            is_kept = self.store.renew(self.job, self.seconds, progress=progress, message=message)
+        except Unreachable:
+            if self.clock() >= self._until:
+                raise
+            return True
+        # Counted from before the question: the store began the lease later, so that this end is never too late.
+        self._until = begun + self.seconds
+        return is_kept
+
+
 @dataclass(frozen=True)
 class Worker:
     """name: of its leases. is_ended: whether it must end."""
 
-    settings: Settings
+    settings: ServiceSettings
     name: str
     is_ended: Any = field(repr=False)
 
@@ -81,7 +113,7 @@ class Worker:
             raise
         except Exception as error:  # whatever a job does, the worker takes the next one
             self._note(job, traceback.format_exc())
-            self.store.finish(job, FAILED, _sentence(error))
+            self.store.finish(job, FAILED, self._without_folders(_sentence(error), self.settings.work(job.id)))
         return True
 
     def _finish(self, job: Job) -> None:
@@ -94,10 +126,10 @@ class Worker:
             for command in request.commands(folder):
                 code = self._run(lease, request, command, lock)
                 if code != 0:
-                    self.store.finish(
-                        job, FAILED, _last_error(folder / LOG) or f"`isamap {command[0]}` ended with {code}"
-                    )
+                    reason = _last_error(folder / LOG) or f"`isamap {command[0]}` ended with {code}"
+                    self.store.finish(job, FAILED, self._without_folders(reason, folder))
                     return
+            # Before the job is called done: who reads "successful" must find the map.
             results = request.results(job, folder)
             if self.store.finish(job, SUCCESSFUL, "done", results):
                 self._note(job, "finished\n")
@@ -114,6 +146,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
+                # A group of its own, so that all it started ends with it, and no Ctrl-C reaches it.
                 start_new_session=True,
                 pass_fds=(lock,),
             )
@@ -135,6 +168,10 @@ class Worker:
         if self.is_ended():
             raise Ended
         return lease.renew(progress, message)
+
+    def _without_folders(self, text: str, folder: Path) -> str:
+        """A message for all who have a token, to whom it is nothing where the service lies."""
+        return text.replace(f"{folder}/", "").replace(f"{self.settings.folder}/", "")
 
     def _note(self, job: Job, text: str) -> None:
         folder = self.settings.work(job.id)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from inference.student.request import Distillation, layers_of
-from inference.student.teaching import Lessons
-from training.models.student import Student, StudentConfig
+from isamap.inference.student.request import Distillation, layers_of
+from isamap.inference.student.teaching import Lessons
+from isamap.training.models.student import Student, StudentConfig
 
 BATCH, RATE = 512, 4e-3
 TIE = 1e-3  # of the cost: less is no reason for more neurons, which every pixel pays for
@@ -20,7 +20,7 @@ SMALLEST_SPREAD = 1e-6  # of a feature that never changes: it must not be divide
 
 
 @dataclass(frozen=True)
-class Candidate:
+class StudentCandidate:
     """A fitted student and how far from its teacher it is on the validation split.
 
     cost: cross entropy of the teacher's probabilities there, agreement: share of pixels of the same class.
@@ -41,7 +41,7 @@ class Candidate:
         return {"hidden": self.hidden, "parameters": self.parameters} | figures
 
 
-def chosen(candidates: Sequence[Candidate]) -> Candidate:
+def chosen(candidates: Sequence[StudentCandidate]) -> StudentCandidate:
     """The smallest candidate that is about as near to its teacher on the validation split as the nearest one."""
     enough = min(candidate.cost for candidate in candidates) * (1 + TIE)
     return min((c for c in candidates if c.cost <= enough), key=lambda candidate: candidate.parameters)
@@ -49,13 +49,13 @@ def chosen(candidates: Sequence[Candidate]) -> Candidate:
 
 def candidates_of(
     options: Distillation, bands: Sequence[str], train: Lessons, validation: Lessons
-) -> tuple[Candidate, ...]:
+) -> tuple[StudentCandidate, ...]:
     """A fitted student for each of `options.hidden`."""
     results = []
     for word in options.hidden:
         network = Student(bands, StudentConfig(train.chance_NK.shape[1], layers_of(word)))
         fit(network, train.features_NF, train.targets(options.label_share), options)
-        results.append(Candidate(word, network, *_distance(network, validation)))
+        results.append(StudentCandidate(word, network, *_distance(network, validation)))
     return tuple(results)
 
 

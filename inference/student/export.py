@@ -11,28 +11,28 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.atomic import check_writable, local_path, write_json, write_whole
-from gee_export.base.options import from_options, takes_options
-from gee_export.base.periods import Period
-from gee_export.base.regions import Region, on_lattice
-from gee_export.base.revision import revision
-from gee_export.datasets.manifest import DatasetManifest
-from inference.student import graph
-from inference.student.distillation import Candidate, candidates_of, chosen
-from inference.student.parameters import MODEL, Parameters, student_bands
-from inference.student.request import StudentOptions, StudentRequest
-from inference.student.script import Subject, code_editor_script
-from inference.student.teaching import drawn
-from training.accuracy.evaluation import EvaluationReport, check_fits, evaluate, source_for
-from training.checkpoints import checkpoint as ck
-from training.models.student import StudentConfig
+from isamap.gee_export.base.atomic import check_writable, local_path, write_json, write_whole
+from isamap.gee_export.base.options import from_options, takes_options
+from isamap.gee_export.base.periods import Period
+from isamap.gee_export.base.regions import Region, on_lattice
+from isamap.gee_export.base.revision import revision
+from isamap.gee_export.datasets.manifest import DatasetManifest
+from isamap.inference.inputs.composite import composite_settings
+from isamap.inference.student import graph
+from isamap.inference.student.distillation import StudentCandidate, candidates_of, chosen
+from isamap.inference.student.parameters import MODEL, Parameters, student_bands
+from isamap.inference.student.request import StudentOptions, StudentRequest
+from isamap.inference.student.script import Subject, code_editor_script
+from isamap.inference.student.teaching import drawn
+from isamap.training.accuracy.evaluation import EvaluationReport, evaluate, source_for
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models.student import StudentConfig
 
 if TYPE_CHECKING:
-    from training.samples.data import SampleSource
+    from isamap.training.samples.data import SampleSource
 
 VERSION = 1
 DESCRIPTION, GRAPH, FUNCTION, SCRIPT = "student.json", "graph.json", "function.json", "map.js"
-GRAPH_GOAL_BYTES = 1_000_000  # of the whole graph (docs/inside-earth-engine.md, "Limits")
 LIMITS = (
     "A student sees a window of 15 x 15 pixels: shapes that need a wider view are its teacher's alone.",
     "Windows are counted in pixels of the output's grid: compute it at 10 m, never at a map's zoom.",
@@ -102,7 +102,7 @@ def to_earth_engine(
 
 def export(request: StudentRequest) -> StudentReport:
     """The student that a request asks for; as `to_earth_engine`."""
-    from gee_export.earth_engine.session import connect
+    from isamap.gee_export.earth_engine.session import connect
 
     request.check()
     folder = _new_folder(request.out)
@@ -110,10 +110,10 @@ def export(request: StudentRequest) -> StudentReport:
         teacher = ck.load(request.checkpoint, session)
         _check_teacher(teacher)
         source = source_for(teacher, list(request.data), session=session)
-        check_fits(teacher, source)
         region, period = _subject(request.options, source.datasets[0].manifest)
         candidate, figures = _taught(request, teacher, source)
         trained = _saved(candidate, teacher, source, folder, request)
+        # The teacher on the same split: a student's figures say nothing alone.
         judged = [
             evaluate(path, list(request.data), "test", session=session)
             for path in (request.checkpoint, folder / ck.BEST)
@@ -146,6 +146,12 @@ def _check_teacher(teacher: ck.Checkpoint) -> None:
         )
     if not teacher.composite:
         raise ValueError("the checkpoint was trained on images of another origin: Earth Engine cannot compose them")
+    settings = composite_settings(teacher)
+    if "sentinel1" in settings.sensors and teacher.backscatter == "gamma0" and settings.radar.terrain == "none":
+        raise ValueError(
+            "the checkpoint was trained on gamma0 scenes, such as the public archives', and Earth Engine's are sigma0: "
+            "take one of Sentinel-2 alone, or one that was trained with --terrain volume"
+        )
 
 
 def _subject(options: StudentOptions, manifest: DatasetManifest) -> tuple[Region, Period]:
@@ -170,7 +176,7 @@ def _region_of(manifest: DatasetManifest) -> Region:
 
 def _taught(
     request: StudentRequest, teacher: ck.Checkpoint, source: SampleSource
-) -> tuple[Candidate, tuple[Mapping[str, object], ...]]:
+) -> tuple[StudentCandidate, tuple[Mapping[str, object], ...]]:
     options = request.options.learning
     config = StudentConfig(len(teacher.classes))
     lessons = [
@@ -181,9 +187,8 @@ def _taught(
 
 
 def _saved(
-    candidate: Candidate, teacher: ck.Checkpoint, source: SampleSource, folder: Path, request: StudentRequest
+    candidate: StudentCandidate, teacher: ck.Checkpoint, source: SampleSource, folder: Path, request: StudentRequest
 ) -> ck.Checkpoint:
-    """The student as a checkpoint in best/."""
     carried = ("classes", "thresholds", "composite", "backscatter", "target")
     described = ck.of_network(
         candidate.network,
@@ -212,10 +217,10 @@ def _write_graphs(
 ) -> StudentReport:
     import ee
 
-    from gee_export.sentinel import composite
+    from isamap.gee_export.sentinel import composite
 
     parameters = Parameters.of(trained)
-    settings = composite.Settings.from_json({"level": "l2a"} | dict(trained.composite))
+    settings = composite_settings(trained)
     made = composite.build(subject.region, subject.period, settings)
     texts = {
         GRAPH: graph.serialised(graph.student_image(made.packed, parameters)),

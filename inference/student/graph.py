@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from inference.legend import PROBABILITY, Legend
-from inference.student.parameters import Layer, Parameters
+from isamap.gee_export.sentinel.rounding import half_even
+from isamap.inference.map_files.legend import PROBABILITY, Legend
+from isamap.inference.student.parameters import DenseLayer, Parameters
 
 if TYPE_CHECKING:
     import ee
@@ -32,6 +33,7 @@ def student_image(packed: ee.Image, parameters: Parameters) -> ee.Image:
     for layer in parameters.layers[:-1]:
         values = dense(values, layer).max(0)
     chances = probabilities(values, parameters)
+    # Every band must be there: a mean over fewer would be another feature.
     seen = stored.mask().reduce(ee.Reducer.min())
     return classified(chances, parameters).updateMask(seen)
 
@@ -39,17 +41,15 @@ def student_image(packed: ee.Image, parameters: Parameters) -> ee.Image:
 def stored_numbers(packed: ee.Image, parameters: Parameters) -> ee.Image:
     """Whole numbers as a map reads them: rounded half to even, within the student's range; float64.
 
-    ee.Image.round does not say what it does with halves, which means of an even number of scenes often are.
+    Means of an even number of scenes often are halves.
     """
     import ee
 
+    # float32 first, as requests bring it: a half in float64 may be none there.
     exact = packed.select(list(parameters.names)).toFloat().toDouble()
-    floor = exact.floor()
-    share = exact.subtract(floor)
-    up = share.gt(0.5).Or(share.eq(0.5).And(floor.mod(2).neq(0)))
     low = ee.Image.constant([band.low for band in parameters.bands])
     high = ee.Image.constant([band.high for band in parameters.bands])
-    return floor.add(up).max(low).min(high).toDouble()
+    return half_even(exact).max(low).min(high).toDouble()
 
 
 def features(stored: ee.Image, parameters: Parameters) -> ee.Image:
@@ -64,7 +64,7 @@ def features(stored: ee.Image, parameters: Parameters) -> ee.Image:
     )
 
 
-def dense(values: ee.Image, layer: Layer) -> ee.Image:
+def dense(values: ee.Image, layer: DenseLayer) -> ee.Image:
     """One band a neuron: the weighted sum of all bands of `values`, and its bias."""
     import ee
 
@@ -78,31 +78,35 @@ def probabilities(values: ee.Image, parameters: Parameters) -> ee.Image:
 
     layer, legend = parameters.layers[-1], Legend(parameters.classes, parameters.threshold)
     if legend.binary:
+        # One neuron instead of two halves the last layer of a graph that has a limit of size.
         odds = dense(values, difference(layer, legend.impervious))
         return odds.multiply(-1).exp().add(1).pow(-1)
     scores = dense(values, layer)
+    # Less the largest: exp of a large score would be infinite.
     powers = scores.subtract(scores.reduce(ee.Reducer.max())).exp()
     return powers.divide(powers.reduce(ee.Reducer.sum()))
 
 
-def difference(layer: Layer, impervious: int) -> Layer:
+def difference(layer: DenseLayer, impervious: int) -> DenseLayer:
     """The last layer of two classes as one neuron: the logit of impervious against the other."""
-    other = 1 - impervious
-    row = tuple(a - b for a, b in zip(layer.weights[impervious], layer.weights[other], strict=True))
-    return Layer((row,), (layer.biases[impervious] - layer.biases[other],))
+    pervious = 1 - impervious
+    row = tuple(a - b for a, b in zip(layer.weights[impervious], layer.weights[pervious], strict=True))
+    return DenseLayer((row,), (layer.biases[impervious] - layer.biases[pervious],))
 
 
 def classified(chances: ee.Image, parameters: Parameters) -> ee.Image:
     """Class (byte) by threshold or as the most probable, and the probability of impervious."""
     legend = Legend(parameters.classes, parameters.threshold)
     if legend.binary:
+        # Compared as float32, as `quantise` does: equal maps need equal last bits.
         sure = chances.toFloat().gte(float(np.float32(legend.threshold)))
         classes = sure if legend.impervious else sure.Not()
         return classes.toByte().rename(legend.band).addBands(chances.rename(PROBABILITY))
     best, classes = chances.select(0), chances.select(0).multiply(0)
-    for number in range(1, len(legend.names)):
-        chance = chances.select(number)
-        classes, best = classes.where(chance.gt(best), number), best.max(chance)
+    for class_number in range(1, len(legend.names)):
+        chance = chances.select(class_number)
+        # Strictly greater: of equal chances the first class wins, as argmax has it.
+        classes, best = classes.where(chance.gt(best), class_number), best.max(chance)
     impervious = chances.select(legend.impervious).rename(PROBABILITY)
     return classes.toByte().rename(legend.band).addBands(impervious)
 

@@ -21,6 +21,7 @@ _COLLECTION = "ImageCollection"
 _KEEP_RECEIVER = ("Collection.filter", "Collection.map", "Collection.limit", "Collection.sort", "Collection.merge")
 _PREFIXES = {"Collection": _COLLECTION, "reduce": _COLLECTION, "Element": "Image"}
 _NAMESPACES = ("Terrain", "Algorithms")
+_LOOSE = {"If": "Algorithms.If"}  # functions without a class, which no constructor is called like
 
 
 @dataclass
@@ -52,22 +53,22 @@ class Printer:
 
     def text(self, node: Node) -> str:
         """A node as an expression; statements that it needs are written before."""
-        ((kind, content),) = node.items()
-        if kind == "constantValue":
+        ((node_type, content),) = node.items()
+        if node_type == "constantValue":
             return literal(content)
-        if kind == "valueReference":
+        if node_type == "valueReference":
             return self._reference(content)
-        if kind == "argumentReference":
+        if node_type == "argumentReference":
             return next(scope.arguments[content] for scope in reversed(self._scopes) if content in scope.arguments)
-        if kind == "arrayValue":
+        if node_type == "arrayValue":
             return f"[{', '.join(map(self.text, content['values']))}]"
-        if kind == "dictionaryValue":
+        if node_type == "dictionaryValue":
             return _object({key: self.text(value) for key, value in content["values"].items()})
-        if kind == "functionDefinitionValue":
+        if node_type == "functionDefinitionValue":
             return self._function(content)
-        if kind == "functionInvocationValue" and "functionName" in content:
+        if node_type == "functionInvocationValue" and "functionName" in content:
             return self._call(content["functionName"], content["arguments"])
-        raise ValueError(f"the graph holds a {kind} that the Code Editor script cannot state")
+        raise ValueError(f"the graph holds a {node_type} that the Code Editor script cannot state")
 
     def constant(self, node: Node) -> Any:
         """The number, text or list of a constant node; None where it is computed."""
@@ -97,6 +98,7 @@ class Printer:
 
     def _reference(self, number: str) -> str:
         node = self._values[number]
+        # What is used once is written where it is used, or a script would be a list of a thousand names.
         if "constantValue" in node or self._uses[number] < 2:
             return self.text(node)
         scope = self._scope_of(number)
@@ -161,7 +163,7 @@ class Printer:
         prefix, _, method = name.rpartition(".")
         types = [str(argument["type"]) for argument in self._signatures[name]["args"]]
         if not prefix:
-            return f"ee.{name}({self._arguments(order, types, arguments)})"
+            return f"ee.{_LOOSE.get(name, name)}({self._arguments(order, types, arguments)})"
         if prefix in _NAMESPACES or not self._is_method(prefix, types):
             return f"ee.{prefix}.{method}({self._arguments(order, types, arguments)})"
         receiver = self.receiver(arguments[order[0]], _PREFIXES.get(prefix, prefix))
@@ -175,8 +177,8 @@ class Printer:
     def _arguments(self, order: list[str], types: list[str], arguments: Mapping[str, Node]) -> str:
         present = [name for name in order if name in arguments]
         texts = {
-            name: self._promoted(arguments[name], kind)
-            for name, kind in zip(order, types, strict=True)
+            name: self._promoted(arguments[name], value_type)
+            for name, value_type in zip(order, types, strict=True)
             if name in arguments
         }
         first = order[: len(present)] == present and len(present) <= POSITIONAL

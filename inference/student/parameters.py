@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gee_export.datasets.manifest import Band
-from inference.checks import usual_range
-from training.checkpoints.checkpoint import BandNorm, Checkpoint
-from training.models.student import LARGEST, MISSING, Student
+from isamap.gee_export.datasets.manifest import Band
+from isamap.inference.inputs.checks import usual_range
+from isamap.training.checkpoints.checkpoint import BandNorm, Checkpoint
+from isamap.training.models.student import LARGEST, MISSING, Student
 
 MODEL = "student"
 
 
 @dataclass(frozen=True)
-class Layer:
+class DenseLayer:
     """weights: a row for each neuron; biases: one for each."""
 
     weights: tuple[tuple[float, ...], ...]
@@ -45,7 +45,7 @@ class Parameters:
     deviations: tuple[int, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
-    layers: tuple[Layer, ...]
+    layers: tuple[DenseLayer, ...]
     classes: tuple[str, ...]
     threshold: float
 
@@ -63,7 +63,8 @@ class Parameters:
             centre=tuple(network.centre.tolist()),
             spread=tuple(network.spread.tolist()),
             layers=tuple(
-                Layer(tuple(map(tuple, layer.weight.tolist())), tuple(layer.bias.tolist())) for layer in network.linear
+                DenseLayer(tuple(map(tuple, layer.weight.tolist())), tuple(layer.bias.tolist()))
+                for layer in network.linear
             ),
             classes=trained.classes,
             threshold=float(trained.thresholds.get("impervious", 0.5)),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, ClassVar
 
-from gee_export.base.options import Option
-from inference.request import When, Where
+from isamap.gee_export.base.options import Option
+from isamap.inference.mapping.request import Catalog, Project, When, Where
 
 MOST_NEURONS = 256  # of a hidden layer
 
@@ -15,15 +15,15 @@ MOST_NEURONS = 256  # of a hidden layer
 class Distillation:
     """How a student learns: candidates' hidden layers, pixels drawn, passes over them, seed, weight of known labels."""
 
-    hidden: Annotated[
-        tuple[str, ...], Option("Neurons of hidden layers, one candidate each.", metavar="16-8", group="Student")
-    ] = ("16-8", "32-16")
-    pixels: Annotated[int, Option("Pixels drawn from the train split.", group="Student")] = 60_000
-    epochs: Annotated[int, Option("Passes over those pixels.", group="Student")] = 20
-    seed: Annotated[int, Option("Decides draw, weights and order.", group="Student")] = 0
-    label_share: Annotated[
-        float, Option("Weight of known labels beside the teacher's probabilities, 0 to 1.", group="Student")
-    ] = 0.0
+    GROUP: ClassVar[str] = "Student"
+    hidden: Annotated[tuple[str, ...], Option("Neurons of hidden layers, one candidate each.", metavar="16-8")] = (
+        "16-8",
+        "32-16",
+    )
+    pixels: Annotated[int, Option("Pixels drawn from the train split.")] = 60_000
+    epochs: Annotated[int, Option("Passes over those pixels.")] = 20
+    seed: Annotated[int, Option("Decides draw, weights and order.")] = 0
+    label_share: Annotated[float, Option("Weight of known labels beside the teacher's probabilities, 0 to 1.")] = 0.0
 
     def __post_init__(self) -> None:
         if not self.hidden:
@@ -39,7 +39,7 @@ class Distillation:
 def layers_of(word: str) -> tuple[int, ...]:
     """Neurons of the hidden layers: "16-8" are two layers; ValueError for other words."""
     parts = word.split("-")
-    if not all(part.isascii() and part.isdigit() and 0 < int(part) <= MOST_NEURONS for part in parts):
+    if not all(width.isascii() and width.isdigit() and 0 < int(width) <= MOST_NEURONS for width in parts):
         raise ValueError(
             f"hidden {word!r}: expected 1 to {MOST_NEURONS} neurons for each hidden layer, joined by -, such as 16-8"
         )
@@ -52,10 +52,8 @@ class StudentOptions:
 
     where: Where = field(default_factory=Where)
     when: When = field(default_factory=When)
-    project: Annotated[
-        str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
-    ] = None
-    catalog: Annotated[str, Option("Local engine's images: world, or a folder.", group="Pixels")] = "world"
+    project: Project = None
+    catalog: Catalog = "world"
     learning: Distillation = field(default_factory=Distillation)
 
 

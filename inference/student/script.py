@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.grid import grid_of
-from gee_export.base.regions import Period, Region, slug
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
-from inference.student.graph import difference
-from inference.student.javascript import literal, printed
-from inference.student.parameters import Layer, Parameters
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.regions import Period, Region, slug
+from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Legend
+from isamap.inference.publishing.manifest import class_properties
+from isamap.inference.student.graph import difference
+from isamap.inference.student.javascript import literal, printed
+from isamap.inference.student.parameters import DenseLayer, Parameters
 
+LEAST_ZOOM = 12  # below it the composite is computed at 10 m for millions of pixels of a tile, and Google gives up
 ZOOM = 13  # from which a screen holds so few 10-m pixels that they come quickly
 
 
@@ -60,7 +62,7 @@ def _head(parameters: Parameters, subject: Subject) -> str:
         "export large ones.",
     ]
     if subject.simulated:
-        lines.append("The teacher was trained on simulated data: the map says nothing about the real place.")
+        lines.append("The teacher learned from simulated images alone: only reference points say how good this map is.")
     return "\n".join(f"// {line}" for line in lines)
 
 
@@ -85,12 +87,12 @@ def _numbers(parameters: Parameters) -> str:
     return "var student = {\n" + ",\n".join([*lines, f"  layers: [\n{rows}\n  ]"]) + "\n};"
 
 
-def _last(parameters: Parameters, legend: Legend) -> Layer:
+def _last(parameters: Parameters, legend: Legend) -> DenseLayer:
     last = parameters.layers[-1]
     return difference(last, legend.impervious) if legend.binary else last
 
 
-def _layer(layer: Layer) -> str:
+def _layer(layer: DenseLayer) -> str:
     rows = ",\n".join(f"      {json.dumps(row)}" for row in layer.weights)
     return f"    {{weights: [\n{rows}\n    ], biases: {json.dumps(layer.biases)}}}"
 
@@ -174,11 +176,12 @@ def _shown(parameters: Parameters, subject: Subject) -> str:
             f"var shown = result.clip(area).reproject({literal(grid)});",
             f"Map.centerObject(area, {ZOOM});",
             f"Map.addLayer(shown.select({literal(PROBABILITY)}), {literal(shades)}, 'probability', false);",
-            f"Map.addLayer(shown.select({literal(legend.band)}), {literal(look)}, {literal(legend.band)});",
+            f"var layer = Map.addLayer(shown.select({literal(legend.band)}), {literal(look)}, {literal(legend.band)});",
+            f"Map.onChangeZoom(function(zoom) {{ layer.setShown(zoom >= {LEAST_ZOOM}); }});",
             *_legend(legend),
             f"var steps = result.select({literal(PROBABILITY)}).multiply({PROB_STEPS}).round().toByte();",
             f"var exported = {literal(values)};",
-            f"exported.image = result.select({literal(legend.band)}).addBands(steps);",
+            f"exported.image = result.select({literal(legend.band)}).addBands(steps){_properties(legend, subject)};",
             "exported.region = area;",
             f"exported.pyramidingPolicy = {literal({legend.band: 'mode', PROBABILITY: 'mean'})};",
             "exported.maxPixels = 1e10;",
@@ -187,10 +190,25 @@ def _shown(parameters: Parameters, subject: Subject) -> str:
     )
 
 
+def _properties(legend: Legend, subject: Subject) -> str:
+    """What every published map says of itself (manifest.properties): App, palette and `simulated` need it."""
+    values = {
+        "system:time_start": subject.period.start_ms,
+        "system:time_end": subject.period.end_ms,
+        "region": subject.region.name,
+        "simulated": "true" if subject.simulated else "false",
+        "teacher": subject.teacher,
+        "prob_scale": 1 / PROB_STEPS,
+        **class_properties(legend),
+    }
+    return "".join(f"\n    .set({literal(name)}, {literal(value)})" for name, value in values.items())
+
+
 def _legend(legend: Legend) -> list[str]:
     rows = literal([list(pair) for pair in zip(legend.names, legend.colours, strict=True)])
     return [
         "var panel = ui.Panel({style: {position: 'bottom-left'}});",
+        f"panel.add(ui.Label({literal(f'Drawn from zoom {LEAST_ZOOM} on, quickly from {ZOOM} on.')}));",
         f"{rows}.forEach(function(row) {{",
         "  var colour = ui.Label('', {backgroundColor: '#' + row[1], padding: '8px', margin: '2px'});",
         "  panel.add(ui.Panel([colour, ui.Label(row[0])], ui.Panel.Layout.flow('horizontal')));",

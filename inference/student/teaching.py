@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gee_export.base.scheme import UNKNOWN
-from inference.student.parameters import student_bands
-from training.checkpoints.checkpoint import Checkpoint
-from training.fitting.pixels import sample_pixels
-from training.models.student import StudentConfig, features
-from training.runtimes import open_forward
-from training.samples.data import SampleSource, loader
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.student.parameters import student_bands
+from isamap.training.checkpoints.checkpoint import Checkpoint
+from isamap.training.fitting.pixels import sample_pixels
+from isamap.training.models.student import StudentConfig, features
+from isamap.training.runtimes import open_forward
+from isamap.training.samples.data import SampleSource, loader
 
 _PATCHES = 8  # read at once
 # patches this many times wider than a window's half are drawn from only where the whole window lies in the patch

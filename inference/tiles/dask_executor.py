@@ -7,25 +7,34 @@ here. https://distributed.dask.org/en/stable/resilience.html
 from __future__ import annotations
 
 import logging
+import os
+import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from inference.tiles.executors import PATIENCE, Attempts, Outcome
-from inference.tiles.receipt import Failure, reason_of
-from inference.tiles.spending import Spending
-from inference.tiles.tile import Tile
-from inference.tiles.work import Work
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience
+from isamap.inference.tiles.executors import PATIENCE, Attempts, Outcome
+from isamap.inference.tiles.receipt import Failure, Receipt, reason_of
+from isamap.inference.tiles.spending import Spending
+from isamap.inference.tiles.tile import Tile
+from isamap.inference.tiles.work import Work
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
 CONNECT_S = 30
+GRACE_S = 30.0  # for the tile in hand, once a worker was told to end
+_ENDED = ("closing", "closed", "stopping", "stopped", "failed")  # of distributed.core.Status
+# Two: the next tile is there when one ends, and few are lost with a scheduler that goes.
 AHEAD = 2  # tiles of a worker that the scheduler knows: one under way, one next
 
 
@@ -61,6 +70,7 @@ class Dask:
                 for future in completed:
                     tile, attempt = tasks.pop(future)
                     outcome = self._outcome(client, future, tile)
+                    # Let go at once: a scheduler keeps what somebody holds, and a run has a hundred thousand outcomes.
                     future.release()
                     if outcome is None:
                         attempts.again(tile, attempt)
@@ -90,8 +100,9 @@ class Dask:
         while attempts and len(tasks) < most:
             tile, attempt = attempts.next()
             resources = {"GPU": 1} if tile.computing.device == "gpu" else None
+            # A new key for each attempt: Dask answers a key that it knows with the result that it has.
             key = f"isamap-{tile.name}-{attempt}-{next(self._number)}"
-            future = client.submit(own.attempted, tile, key=key, pure=False, resources=resources)
+            future = client.submit(_attempted, own, tile, key=key, pure=False, resources=resources)
             tasks[future] = tile, attempt
             completed.add(future)
 
@@ -128,6 +139,33 @@ class Dask:
             return {}
         workers: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1).get("workers", {})
         return workers
+
+
+def _attempted(work: Work, tile: Tile) -> Receipt | Failure:
+    """As of `Work`, on a worker, which ends soon after it is told to."""
+    _end_with_worker()
+    return work.attempted(tile)
+
+
+@cache
+def _end_with_worker() -> None:
+    """Has this process end GRACE_S after its worker began to close.
+
+    Dask waits for the tile in hand, however long that takes; what is made of it is continued by the next worker. Only
+    where the process is nothing but a worker: one of a cluster within a program is the program's to end.
+    """
+    from distributed import get_worker
+
+    main = Path(getattr(sys.modules["__main__"], "__file__", None) or "program")
+    if main.stem.startswith("dask") or main.parent.name == "dask":  # `dask worker`, `python -m distributed.cli...`
+        threading.Thread(target=_end_after, args=(get_worker(),), daemon=True).start()
+
+
+def _end_after(worker: Any) -> None:
+    while worker.status.name not in _ENDED:
+        time.sleep(1)
+    time.sleep(GRACE_S)
+    os._exit(1)
 
 
 def _client(address: str, connect_s: float) -> Client:

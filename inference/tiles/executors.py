@@ -1,9 +1,10 @@
-"""Who makes the tiles: this process, or several processes of this machine, each of which may die."""
+"""Who makes the tiles: this process, several processes of this machine, each of which may die, or these for a part."""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections import deque
@@ -13,23 +14,26 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from typing import Protocol
 
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from inference.tiles.receipt import Failure, Receipt
-from inference.tiles.spending import Spending
-from inference.tiles.tile import Tile
-from inference.tiles.work import Work
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience
+from isamap.inference.tiles.receipt import Failure, Receipt
+from isamap.inference.tiles.spending import Spending
+from isamap.inference.tiles.tile import Tile
+from isamap.inference.tiles.work import Work
 
 Outcome = Receipt | Failure
+# More than a few bad tiles side by side, and few enough to stop within minutes.
 HOPELESS = 10
+_PART = re.compile(r"(\d{1,6})/(\d{1,6})")  # of job arrays: Slurm, Cloud Run and Batch tasks know their number alone
 PATIENCE = Patience(base_s=1.0, cap_s=30.0)  # between attempts of tiles when only failed ones are left
 
 
 class Executor(Protocol):
     """Has every tile made by `work` and tells of each once: its receipt, or its failure after all attempts.
 
-    retries: attempts after the first. spending: when it allows no further tile, those under way are finished and no
-    other begins. Closing the iterator ends the work; what is stored stays.
+    tiles of `run`: those of `mine` that are to be made. retries: attempts after the first. spending: when it allows no
+    further tile, those under way are finished and no other begins. Closing the iterator ends the work; what is stored
+    stays.
     """
 
     @property
@@ -60,6 +64,7 @@ class Attempts:
         self._retries, self._patience = retries, patience
         self._spending = spending or Spending()
         self._failed_in_a_row = self._under_way = 0
+        self._untried = len(self._waiting)
 
     def __len__(self) -> int:
         """Tiles that may begin: none where the next one might exceed what the run may spend."""
@@ -73,11 +78,15 @@ class Attempts:
         self._under_way += 1
         if attempt > 1:
             self._patience.wait(attempt - 2)
+        else:
+            self._untried -= 1
         return tile, attempt
 
     def again(self, tile: Tile, attempt: int) -> None:
         """The tile is next once more; the attempt does not count."""
         self._under_way -= 1
+        self._untried += attempt == 1
+        # In front: its machine was lost, nothing is wrong with the tile.
         self._waiting.appendleft((tile, attempt))
 
     def settled(self, tile: Tile, attempt: int, outcome: Outcome) -> Iterator[Outcome]:
@@ -92,12 +101,12 @@ class Attempts:
         if outcome.final or attempt > self._retries:
             yield replace(outcome, attempts=attempt)
         else:
+            # Behind the others: what failed for a moment gets time to pass.
             self._waiting.append((tile, attempt + 1))
-        untried = sum(attempt == 1 for _, attempt in self._waiting)
-        if untried and self._failed_in_a_row >= HOPELESS:
+        if self._untried and self._failed_in_a_row >= HOPELESS:
             raise Fault(
-                f"{HOPELESS} tiles failed one after another, {untried} more were not tried; the last, {tile.name}: "
-                f"{outcome.reason}"
+                f"{HOPELESS} tiles failed one after another, {self._untried} more were not tried; the last, "
+                f"{tile.name}: {outcome.reason}"
             )
 
 
@@ -124,12 +133,48 @@ class InProcess:
     ) -> Generator[Outcome, None, None]:
         attempts = Attempts(tiles, retries, self.patience, spending)
         if self.workers > 1:
+            # Each process gets its part of the quota, or all together would be refused.
             shared = replace(work.among(self.workers), beside=self.workers)
             yield from _in_processes(attempts, shared, min(self.workers, len(tiles)))
             return
         while attempts:
             tile, attempt = attempts.next()
             yield from attempts.settled(tile, attempt, work.attempted(tile))
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """Every n-th tile, beginning with the k-th (from 1): neighbours fall to different parts, so all take as long."""
+
+    rank: int
+    count: int
+    executor: Executor
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.rank <= self.count:
+            raise ValueError(f"--part {self.rank}/{self.count}: expected 1/{self.count} to {self.count}/{self.count}")
+
+    @property
+    def words(self) -> str:
+        return f"part {self.rank} of {self.count} ({self.executor.words})"
+
+    def mine(self, tiles: Sequence[Tile]) -> Sequence[Tile]:
+        # Of all tiles and not of the missing ones: parts that start at different times must not count differently.
+        return tiles[self.rank - 1 :: self.count]
+
+    def run(
+        self, tiles: Sequence[Tile], work: Work, *, retries: int, spending: Spending | None = None
+    ) -> Iterator[Outcome]:
+        """All parts share Earth Engine's quota: each takes an n-th of it."""
+        return self.executor.run(tiles, work.among(self.count), retries=retries, spending=spending)
+
+
+def part_of(text: str) -> tuple[int, int]:
+    """Number and count of `k/n`; ValueError for other text."""
+    matched = _PART.fullmatch(text.strip())
+    if matched is None:
+        raise ValueError(f"--part {text}: expected k/n, such as 3/8 for the third of eight parts")
+    return int(matched[1]), int(matched[2])
 
 
 def _in_processes(attempts: Attempts, work: Work, count: int) -> Generator[Outcome, None, None]:
@@ -172,6 +217,7 @@ class _Process:
         try:
             return tile, attempt, self.pipe.recv()
         except (EOFError, OSError):
+            # Joined before it is asked for its exit code, which a process has only once it was waited for.
             self._process.join()
             reason = f"its process ended ({_ending(self._process.exitcode)}): give fewer --workers if memory is short"
             self._start()
@@ -188,6 +234,7 @@ class _Process:
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(theirs, self._work), daemon=True)
         self._process.start()
+        # Our copy of its end: while it is open, the pipe of a dead process would never end.
         theirs.close()
 
 
@@ -204,6 +251,7 @@ def _end_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
+        # Not sys.exit, which would wait for the threads of a network in the middle of a tile.
         os._exit(1)
 
 

@@ -4,9 +4,10 @@ all on the grid of the place.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,21 +16,23 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 
-from gee_export.base import zones
-from gee_export.base.errors import Fault
-from gee_export.base.grid import Window
-from gee_export.base.rasters import open_bytes, open_raster
-from gee_export.base.scheme import UNKNOWN
-from gee_export.base.storage import FolderStorage
-from inference import cog, job
-from inference.legend import Legend
-from inference.map_file import SETTINGS_TAG
-from inference.tiles.index import ZoneGrid, class_index, probability_index, tile_index
-from inference.tiles.jobs import MapJob
-from inference.tiles.receipt import Receipt
-from inference.tiles.store import TileStore, files_of
-from inference.tiles.tile import AnyTile
-from inference.tiles.tile_file import TileHead, classes_name, classes_of, head_of, shares_name, shares_of
+from isamap.gee_export.base import zones
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.rasters import open_bytes, open_raster
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.storage import FolderStorage
+from isamap.inference.map_files import cog
+from isamap.inference.map_files.legend import ShareLegend
+from isamap.inference.map_files.map_file import SETTINGS_TAG, files_of, holds_shares
+from isamap.inference.map_files.share_layer import UNIT, settle_shares
+from isamap.inference.mapping import job
+from isamap.inference.tiles.index import Zone, ZoneGrid, class_index, probability_index, tile_index
+from isamap.inference.tiles.jobs import MapJob
+from isamap.inference.tiles.receipt import Receipt
+from isamap.inference.tiles.store import TileStore
+from isamap.inference.tiles.tile import AnyTile
+from isamap.inference.tiles.tile_file import TileHead, classes_of, head_of, probabilities_of
 
 LARGEST_PX = 4_000_000_000  # of a COG of all tiles: 8 GB of rows on the disk while it is made
 VERSION = 1
@@ -41,7 +44,7 @@ T = TypeVar("T", bound=AnyTile, covariant=True)  # the kind of the tiles
 
 @dataclass(frozen=True)
 class ZoneMap(Generic[T]):
-    """One map's tiles in one zone, with the receipt of each."""
+    """One map's tiles in one zone, with the receipt of each by id."""
 
     job: MapJob
     epsg: int
@@ -71,7 +74,8 @@ class ZoneMap(Generic[T]):
         shape = round((top - bottom) / pixel_m), round((right - left) / pixel_m)
         first = self.tiles[0].window.geobox
         affine = first.affine.translation(left, top) * first.affine.scale(pixel_m, -pixel_m)
-        places = {tile.name: _place(tile, (left, top), pixel_m) for tile in self.tiles}
+        corner_m = left, top
+        places = {self.receipts[tile.id].name: _place(tile, corner_m, pixel_m) for tile in self.tiles}
         return ZoneGrid(GeoBox(shape, affine, first.crs), places)
 
 
@@ -88,47 +92,64 @@ def finish(zone: ZoneMap[AnyTile], store: TileStore) -> tuple[str, ...]:
     """
     if not zone.filled:
         return ()
-    head = head_of(zone.filled[0], store)
+    head = head_of(zone.receipts[zone.filled[0].id], store)
+    tags = {key: text for key, text in head.tags.items() if key not in LEFT_OUT}
+    head = replace(head, tags=tags | {"region": zone.job.place_name, "tiles": str(len(zone.filled))})
     grid = zone.grid(zone.scale(head.shape))
-    names = _write_indexes(zone, grid, head.legend, store)
+    names = write_indexes(zone, grid, head, store)
     height, width = grid.geobox.shape
     return (*names, *_write_cog(zone, grid, head, store)) if height * width <= LARGEST_PX else names
 
 
-def _write_indexes(zone: ZoneMap[AnyTile], grid: ZoneGrid, legend: Legend, store: TileStore) -> tuple[str, ...]:
-    classes = {tile.name: classes_name(tile) for tile in zone.filled}
-    shares = {tile.name: shares_name(tile) for tile in zone.filled}
-    files = {
-        f"{zone.name}.vrt": class_index(grid, legend, classes),
-        f"{zone.name}_prob.vrt": probability_index(grid, shares),
-        f"{zone.name}.gti.gpkg": tile_index(grid, classes),
-        f"{zone.name}_prob.gti.gpkg": tile_index(grid, shares),
+def write_indexes(zone: ZoneMap[AnyTile], grid: ZoneGrid, head: TileHead, store: TileStore) -> tuple[str, ...]:
+    """The files that show the zone's tiles as one raster; their names in the store. head: what all tiles say alike."""
+    shown, receipts = Zone(grid, head.tags), [zone.receipts[tile.id] for tile in zone.filled]
+    shares = {receipt.name: receipt.shares.name for receipt in receipts if receipt.shares}
+
+    def classes() -> dict[str, str]:
+        return {receipt.name: receipt.classes.name for receipt in receipts}
+
+    def probabilities() -> dict[str, str]:
+        return {receipt.name: receipt.probabilities.name for receipt in receipts}
+
+    made: dict[str, Callable[[], bytes]] = {  # one at a time: of many tiles each takes tens of megabytes
+        f"{zone.name}.vrt": lambda: class_index(shown, head.legend, classes()),
+        f"{zone.name}_prob.vrt": lambda: probability_index(shown, probabilities()),
+        f"{zone.name}.gti.gpkg": lambda: tile_index(shown, classes()),
+        f"{zone.name}_prob.gti.gpkg": lambda: tile_index(shown, probabilities()),
     }
-    for name, content in files.items():
-        store.storage.write(name, content)
-    return tuple(files)
+    if shares:
+        made[f"{zone.name}_share.vrt"] = lambda: class_index(shown, ShareLegend(), shares, UNIT)
+        made[f"{zone.name}_share.gti.gpkg"] = lambda: tile_index(shown, shares)
+    for name, content in made.items():
+        store.storage.write(name, content())
+    return tuple(made)
 
 
 def _write_cog(zone: ZoneMap[AnyTile], grid: ZoneGrid, head: TileHead, store: TileStore) -> tuple[str, ...]:
     name = f"{zone.name}.tif"
-    names = tuple(path.name for path in files_of(Path(name)))
     receipts = [zone.receipts[tile.id] for tile in zone.tiles]
+    # Of all tiles' bytes: a COG that is there stays only while each of its tiles is the same.
     digests = sorted(stored.sha256 for receipt in receipts for stored in receipt.files)
     facts = {"version": VERSION, "tiles": digests, "grid": [list(grid.geobox.affine)[:6], list(grid.geobox.shape)]}
     settings = job.fingerprint(facts)
-    if _settings_of(store, name) == settings and all(store.storage.exists(other) for other in names):
+    tags = dict(head.tags) | {SETTINGS_TAG: settings}
+    names = tuple(path.name for path in files_of(Path(name), with_shares=holds_shares(tags)))
+    former = _settings_of(store, name)
+    if former == settings and all(store.storage.exists(name) for name in names):
         return names
-    tags = {key: text for key, text in head.tags.items() if key not in LEFT_OUT}
-    tags |= {"region": zone.job.place, "tiles": str(len(zone.filled)), SETTINGS_TAG: settings}
+    if former not in (None, settings):
+        warnings.warn(f"{name} of other options or another checkpoint is replaced; its tiles stay", stacklevel=2)
     out = store.work / name
     with job.started(out, facts) as folder:
         rows = cog.RowsFile(folder / job.ROWS, grid.geobox.shape[1])
         rows.keep(0)
         for piece in _rows(zone, grid, store):
             rows.append(piece)
-        cog.write(rows, cog.MapInfo(grid.geobox, head.legend, tags), out)
-    *others, classes = reversed(files_of(out))  # the classes last: they say that the others are there
-    for path in (*others, classes):
+        info = cog.MapInfo(grid.geobox, head.legend, tags)
+        cog.write(rows, info, out, lambda: settle_shares(rows, info, out))
+    for name in reversed(names):  # the classes last: they say that the others are there
+        path = store.work / name
         store.storage.write(path.name, path.read_bytes())
         path.unlink()
     return names
@@ -152,14 +173,15 @@ def _rows(zone: ZoneMap[AnyTile], grid: ZoneGrid, store: TileStore) -> Iterator[
     for tile in zone.filled:
         by_row.setdefault(grid.places[tile.name].row, []).append(tile)
     side = grid.places[zone.tiles[0].name].height
-    first = min(place.row for place in grid.places.values())
+    first = min(offset.row for offset in grid.places.values())
     for top in range(first, height, side):
         strip = Window(max(top, 0), 0, min(top + side, height) - max(top, 0), width)
         values_2HW = np.full((cog.BANDS, strip.height, width), UNKNOWN, np.uint8)
         for tile in by_row.get(top, ()):
-            place = grid.places[tile.name]
-            common = place.overlap(strip)
+            offset = grid.places[tile.name]
+            common = offset.overlap(strip)
             if common is not None:
-                tile_2HW = np.stack([classes_of(tile, store), shares_of(tile, store)])
-                values_2HW[:, *common.within(strip)] = tile_2HW[:, *common.within(place)]
+                receipt = zone.receipts[tile.id]
+                tile_2HW = np.stack([classes_of(receipt, store), probabilities_of(receipt, store)])
+                values_2HW[:, *common.within(strip)] = tile_2HW[:, *common.within(offset)]
         yield values_2HW

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import Storage
-from inference.tiles.receipt import Failure
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import Storage
+from isamap.inference.tiles.receipt import Failure
 
 STATUS = "status.json"
 VERSION = 1
@@ -20,11 +20,15 @@ SHOWN = 10  # failures in a report
 
 @dataclass(frozen=True)
 class MapStatus:
-    """One map: its tiles, how many are made, how many of these have no data, and its finished files."""
+    """One map: its tiles, how many are made, how many of these have no data, and its finished files.
+
+    reason: why the first tile without data has none.
+    """
 
     tiles: int
     made: int
     without_data: int = 0
+    reason: str = ""
     files: tuple[str, ...] = ()
     assets: tuple[str, ...] = ()
 

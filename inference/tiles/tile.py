@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,23 +13,23 @@ import shapely
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base.periods import Period
-from gee_export.base.regions import Region
-from gee_export.earth_engine.session import source_of
-from inference import job
-from inference.cleaning import VERSION as CLEANING
-from inference.legend import Legend
-from inference.map import POST_VERSION, REGION_VERSION
-from inference.mask import Mask
-from inference.postprocess import UNPROCESSED
-from inference.request import Computing, MapOptions, MapRequest, Pixels, When, Where
-from inference.tiles.tiling import TileWindow
-from training.checkpoints.checkpoint import Checkpoint
-from training.runtimes.quantized import tags_of
+from isamap.gee_export.base.periods import Period
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.earth_engine.session import source_of
+from isamap.inference.map_files.legend import Legend
+from isamap.inference.mapping import job
+from isamap.inference.mapping.cleaning import VERSION as CLEANING
+from isamap.inference.mapping.map import POST_VERSION, REGION_VERSION
+from isamap.inference.mapping.request import Computing, MapOptions, MapRequest, Pixels, When, Where
+from isamap.inference.postprocessing.mask import Mask
+from isamap.inference.postprocessing.postprocess import UNPROCESSED
+from isamap.inference.tiles.tiling import TileWindow
+from isamap.training.checkpoints.checkpoint import Checkpoint
+from isamap.training.runtimes.quantized import tags_of
 
 CRS_ORIGIN = (0.0, 0.0)
 _DEGREES = 9  # decimals, a tenth of a millimetre: equal bytes whatever the last bit of a projection is
-_NAME_DIGITS = 12
+NAME_DIGITS = 12  # of the id
 
 
 class AnyTile(Protocol):
@@ -46,7 +45,7 @@ class AnyTile(Protocol):
     def facts(self) -> dict[str, Any]: ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tile:
     """The map of one square and period by one checkpoint; every machine makes the same bytes of it.
 
@@ -60,11 +59,14 @@ class Tile:
     fingerprint: str
     pixels: Pixels
     computing: Computing
+    _id: str = field(default="", init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def id(self) -> str:
         """32 hexadecimal digits that are equal for equal pixels."""
-        return job.fingerprint(self.facts)
+        if not self._id:  # kept in a slot: a hundred thousand tiles without a dictionary each take 37 MB less
+            object.__setattr__(self, "_id", job.fingerprint(self.facts))
+        return self._id
 
     @property
     def name(self) -> str:
@@ -73,7 +75,7 @@ class Tile:
 
     def named(self, id: str) -> str:
         """The name of a tile of this place with another id, such as that after a sieve."""
-        return f"{self.window.name}_{id[:_NAME_DIGITS]}"
+        return f"{self.window.name}_{id[:NAME_DIGITS]}"
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -91,6 +93,7 @@ class Tile:
             "period": [self.period.start.isoformat(), self.period.end.isoformat()],
             "checkpoint": self.fingerprint,
             **source,
+            **({} if self.pixels.composite_asset is None else {"composite_asset": self.pixels.composite_asset}),
             **self.computing.forward,
             **processed,
         }

@@ -18,10 +18,11 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from shapely.geometry.base import BaseGeometry
 
-from gee_export.base import outline, regions, zones
-from gee_export.base.grid import Window, crop
-from gee_export.base.regions import STEP_M, BoundsWSEN, Region
+from isamap.gee_export.base import outline, regions, zones
+from isamap.gee_export.base.grid import Window, crop
+from isamap.gee_export.base.regions import STEP_M, BoundsWSEN, Region
 
+# At 10 m some minutes of work: a killed worker loses little, and lists of tiles stay short.
 STEP_PX = 2048
 SMALLEST_PX, LARGEST_PX = 16, 16_384
 _GROUND_M = 0.001  # coordinates of a tile's ground are whole millimetres: equal bytes on every machine
@@ -30,7 +31,7 @@ _TOUCH_DEG2 = 1e-10  # neighbours that only touch share less (about 1 m2)
 _PROBES = 16  # a side: few pixels show that a large piece of ground holds one
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TileWindow:
     """One square of a zone's grid, `row` squares to the south and `col` squares to the east of the zone's (0, 0).
 
@@ -68,13 +69,6 @@ class TileWindow:
         return GeoBox((self.step_px, self.step_px), affine, f"EPSG:{self.epsg}")
 
     @property
-    def wanted_HW(self) -> np.ndarray:
-        """Which pixels have their centre on the wanted ground, bool (rows, columns)."""
-        if self.ground_m is None:
-            return np.ones(tuple(self.geobox.shape), bool)
-        return outline.inside(self.ground_m, self.geobox)
-
-    @property
     def area_km2(self) -> float:
         """Wanted ground, in square kilometres of the zone's grid."""
         return ((self.step_px * self.pixel_m) ** 2 if self.ground_m is None else self.ground_m.area) / 1e6
@@ -107,6 +101,7 @@ def _of_zone(epsg: int, ground_m: BaseGeometry, step_px: int) -> Iterator[TileWi
         strip = _cut(ground_m, (left, -(row + 1) * side_m, right, -row * side_m))
         if strip.is_empty:
             continue
+        # A row's strip is asked once for each of its columns.
         shapely.prepare(strip)
         for col in range(math.floor(strip.bounds[0] / side_m), math.ceil(strip.bounds[2] / side_m)):
             window = TileWindow(epsg, row, col, step_px)
@@ -149,6 +144,7 @@ def _grounds(area: Sequence[Region]) -> dict[int, BaseGeometry]:
     claims: list[tuple[int, BaseGeometry]] = []
     for region in area:
         ground_deg = _in_degrees(region)
+        # In degrees: the metres of two zones cannot be compared.
         others = shapely.union_all([claim for epsg, claim in claims if epsg != region.epsg])
         if shapely.intersection(ground_deg, others).area > _TOUCH_DEG2:
             piece = _cut(regions.in_metres(shapely.difference(ground_deg, others), region.epsg), region.bounds_m)
@@ -174,7 +170,6 @@ def _in_degrees(region: Region) -> BaseGeometry:
 
 
 def _cut(ground_m: BaseGeometry, bounds_m: BoundsWSEN) -> BaseGeometry:
-    """The polygons of the ground inside a box."""
     cut = shapely.intersection(ground_m, shapely.box(*bounds_m))
-    polygons = [part for part in shapely.get_parts(cut) if part.geom_type == "Polygon"]
+    polygons = [geometry for geometry in shapely.get_parts(cut) if geometry.geom_type == "Polygon"]
     return polygons[0] if len(polygons) == 1 else shapely.MultiPolygon(polygons)

@@ -8,22 +8,22 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import is_remote
-from gee_export.earth_engine.session import connect
-from gee_export.requests.quota import WHOLE, Quota, Use, used
-from gee_export.sentinel.composite import NoScenes
-from inference import job
-from inference.map import EmptyMap, map_requested
-from inference.map_report import MapReport
-from inference.request import Pixels
-from inference.tiles.receipt import Failure, Receipt, reason_of
-from inference.tiles.spending import EECU
-from inference.tiles.store import TileStore, files_of, open_store
-from inference.tiles.tile import Tile, network_of
-from inference.tiles.usage import Usage
-from training.checkpoints.checkpoint import Checkpoint, load
-from training.cpu import cores
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import is_remote
+from isamap.gee_export.earth_engine.session import connect
+from isamap.gee_export.requests.quota import WHOLE, Quota, Use, used
+from isamap.gee_export.sentinel.composite import NoScenes
+from isamap.inference.map_files.map_file import files_of, holds_shares
+from isamap.inference.mapping import job
+from isamap.inference.mapping.map import EmptyMap, map_requested
+from isamap.inference.mapping.map_report import MapReport
+from isamap.inference.mapping.request import Pixels
+from isamap.inference.tiles.receipt import Failure, Receipt, Usage, reason_of
+from isamap.inference.tiles.store import TileStore, open_store
+from isamap.inference.tiles.tile import Tile, network_of
+from isamap.inference.tiles.tile_file import written_head
+from isamap.training.checkpoints.checkpoint import Checkpoint, load
+from isamap.training.cpu import cores
 
 # `ee` has one connection a process and torch one number of threads, so one tile at a time is made in each
 _ALONE = threading.Lock()
@@ -62,6 +62,7 @@ class Work:
 
     def _receipt(self, tile: Tile, use: Use) -> Receipt:
         store = open_store(self.store, tile.pixels)
+        # Looked up by the worker, too: another one may have made the tile since the run was planned.
         return store.receipt(tile) or self._made(tile, store, use)
 
     def _made(self, tile: Tile, store: TileStore, use: Use) -> Receipt:
@@ -70,17 +71,19 @@ class Work:
         with store.draft(tile) as out:
             try:
                 report = self._mapped(tile, out)
+            # No data is an answer and no failure: the receipt keeps the reason, or every run would ask for it again.
             except (NoScenes, EmptyMap) as error:
-                measured = begun.until_now() | {EECU: round(use.eecu_s, 3)}
-                return store.put(tile, (), empty=reason_of(error), measured=measured)
-            measured = begun.until_now() | {EECU: round(use.eecu_s, 3)}
-            return store.put(tile, files_of(out), counts=dict(report.counts), measured=measured)
+                return store.put(tile, (), empty=reason_of(error), measured=begun.until_now() | use.measured)
+            head = written_head(out)
+            files = files_of(out, with_shares=holds_shares(head["tags"]))
+            measured = begun.until_now() | use.measured
+            return store.put(tile, files, counts=dict(report.counts), head=head, measured=measured)
 
     def _mapped(self, tile: Tile, out: Path) -> MapReport:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # the same ones for every tile
             threads = self.threads or max(1, cores() // self.beside)
-            return map_requested(tile.request(out, threads), progress=False)
+            return map_requested(tile.request(out, threads), progress=False, judges=False)
 
 
 def _check_fingerprint(tile: Tile) -> None:

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any
 
@@ -19,20 +19,22 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.progress_bar import ProgressBar
-from gee_export.base.regions import STEP_M
-from inference import cog, job, sieve
-from inference.map_file import SETTINGS_TAG
-from inference.map_report import report_of
-from inference.request import NO_SIEVE
-from inference.sieve import Piece, reach_px, sieved_pieces, tags_of, unit_px
-from inference.tiles import tile_file
-from inference.tiles.product import ZoneMap
-from inference.tiles.receipt import Receipt
-from inference.tiles.store import TileStore, files_of
-from inference.tiles.tile import Tile
-from inference.tiles.tiling import TileWindow
-from inference.tiles.usage import Usage
+from isamap.gee_export.base.progress_bar import ProgressBar
+from isamap.gee_export.base.regions import STEP_M
+from isamap.inference.map_files import cog
+from isamap.inference.map_files.map_file import SETTINGS_TAG, files_of, holds_shares
+from isamap.inference.map_files.share_layer import settle_shares
+from isamap.inference.mapping import job
+from isamap.inference.mapping.map_report import report_of
+from isamap.inference.mapping.request import NO_SIEVE
+from isamap.inference.postprocessing import sieve
+from isamap.inference.postprocessing.sieve import SievePiece, reach_px, sieved_pieces, tags_of, unit_px
+from isamap.inference.tiles import tile_file
+from isamap.inference.tiles.product import ZoneMap
+from isamap.inference.tiles.receipt import Receipt, Usage
+from isamap.inference.tiles.store import TileStore
+from isamap.inference.tiles.tile import Tile
+from isamap.inference.tiles.tiling import TileWindow
 
 VERSION = 1
 PASSES = 3  # over all tiles: components, their borders, their classes
@@ -82,21 +84,21 @@ def sieved_zone(
     """
     if unit == NO_SIEVE or not zone.filled:
         return zone
-    shape = tile_file.head_of(zone.filled[0], store).shape
+    shape = tile_file.head_of(zone.receipts[zone.filled[0].id], store).shape
     tiles = _tiles(zone, least_px(unit, zone.scale(shape)), shape[0])
-    receipts = {tile.id: receipt for tile in tiles if (receipt := store.receipt(tile))}
+    receipts = {receipt.tile: receipt.slim for receipt in store.whole(tiles)}
     missing = [tile for tile in tiles if tile.id not in receipts]
     for tile in missing:
         if reason := zone.receipts[tile.source.id].empty:
             receipts[tile.id] = store.put(tile, (), empty=reason)
     unwritten = {_square(tile): tile for tile in missing if tile.id not in receipts}
     if unwritten:
-        receipts |= {receipt.tile: receipt for receipt in _written(zone, unwritten, store, progress=progress)}
+        receipts |= {receipt.tile: receipt.slim for receipt in _written(zone, unwritten, store, progress=progress)}
     return ZoneMap(zone.job, zone.epsg, tiles, receipts)
 
 
 def _tiles(zone: ZoneMap[Tile], unit_px: int, side: int) -> tuple[SieveTile, ...]:
-    """The tile after the sieve of each tile of the zone."""
+    # A tile's pixels depend on tiles as far as a component may reach: its name holds all of their hashes.
     around = _Around(zone, math.ceil(reach_px(unit_px) / side))
     return tuple(SieveTile(tile, unit_px, around.digest(_square(tile))) for tile in zone.tiles)
 
@@ -109,8 +111,7 @@ class _Around:
         self._rows: dict[int, list[tuple[int, str]]] = {}
         for tile in zone.filled:
             row, col = _square(tile)
-            stored = {each.name: each.sha256 for each in zone.receipts[tile.id].files}
-            self._rows.setdefault(row, []).append((col, stored[tile_file.classes_name(tile)]))
+            self._rows.setdefault(row, []).append((col, zone.receipts[tile.id].classes.sha256))
         for tiles in self._rows.values():
             tiles.sort()
 
@@ -118,7 +119,7 @@ class _Around:
         """A hash of the classes around a square, and of where they lie."""
         row, col = square
         rows = range(row - self._reach, row + self._reach + 1)
-        near = [(other, self._between(other, col - self._reach, col + self._reach)) for other in rows]
+        near = [(near_row, self._between(near_row, col - self._reach, col + self._reach)) for near_row in rows]
         return job.fingerprint({"around": near})
 
     def _between(self, row: int, first: int, last: int) -> list[tuple[int, str]]:
@@ -131,23 +132,27 @@ def _written(
 ) -> Iterator[Receipt]:
     """The receipts of tiles that are not there yet, each written as soon as its classes are known."""
     tiles = sorted(zone.filled, key=_square)  # from north to south and west to east
-    strips = _strips(tile_file.head_of(tiles[0], store).shape)
+    strips = _strips(tile_file.head_of(zone.receipts[tiles[0].id], store).shape)
     unit_px = next(iter(unwritten.values())).least_px
     with ProgressBar(total=PASSES * len(tiles), unit="tile", desc="sieve", disable=not progress) as bar:
-        pieces = sieved_pieces(lambda: _pieces(tiles, strips, store, bar), unit_px)
+        pieces = sieved_pieces(lambda: _pieces(zone, tiles, store, bar), unit_px)
         for tile in tiles:
             begun = Usage.now()
             class_HW = np.concatenate([piece.class_HW for piece in islice(pieces, strips)])
+            # Tiles that are there are read again all the same: components cross them.
             if _square(tile) in unwritten:
-                yield _write(unwritten[_square(tile)], class_HW, store, begun)
+                yield _write(unwritten[_square(tile)], zone.receipts[tile.id], class_HW, store, begun)
 
 
-def _pieces(tiles: Sequence[Tile], strips: int, store: TileStore, bar: ProgressBar) -> Iterator[Piece]:
+def _pieces(zone: ZoneMap[Tile], tiles: Sequence[Tile], store: TileStore, bar: ProgressBar) -> Iterator[SievePiece]:
     """Every tile in strips from the top."""
     for tile in tiles:
         row, col = _square(tile)
-        for number, class_HW in enumerate(np.array_split(tile_file.classes_of(tile, store), strips)):
-            yield Piece(row * strips + number, col, class_HW)
+        all_HW = tile_file.classes_of(zone.receipts[tile.id], store)
+        strips = _strips(all_HW.shape)
+        # In strips, as labelling needs eight bytes a pixel and a tile of 16,384 pixels would take gigabytes.
+        for index, class_HW in enumerate(np.array_split(all_HW, strips)):
+            yield SievePiece(row * strips + index, col, class_HW)
         bar.update()
 
 
@@ -156,9 +161,9 @@ def _strips(shape: tuple[int, int]) -> int:
     return min(math.ceil(math.prod(shape) / sieve.STRIP_PX), shape[0])
 
 
-def _write(tile: SieveTile, class_HW: np.ndarray, store: TileStore, begun: Usage) -> Receipt:
-    """Stores a tile with other classes and its own probabilities."""
-    head = tile_file.head_of(tile.source, store)
+def _write(tile: SieveTile, before: Receipt, class_HW: np.ndarray, store: TileStore, begun: Usage) -> Receipt:
+    """Stores a tile with other classes and its own probabilities, those of the tile that has this receipt."""
+    head = tile_file.head_of(before, store)
     tags = {key: text for key, text in head.tags.items() if key != "AREA_OR_POINT"}
     info = cog.MapInfo(
         _grid(tile.window, head.shape), head.legend, tags | tags_of(tile.least_px) | {SETTINGS_TAG: tile.id}
@@ -166,9 +171,11 @@ def _write(tile: SieveTile, class_HW: np.ndarray, store: TileStore, begun: Usage
     with store.draft(tile) as out, job.started(out, tile.facts) as folder:
         rows = cog.RowsFile(folder / job.ROWS, class_HW.shape[1])
         rows.keep(0)
-        rows.append(np.stack([class_HW, tile_file.shares_of(tile.source, store)]))
-        counts = report_of(info, out, cog.write(rows, info, out, level=cog.MAP_LEVEL)).counts
-        return store.put(tile, files_of(out), counts=dict(counts), measured=begun.until_now())
+        rows.append(np.stack([class_HW, tile_file.probabilities_of(before, store)]))
+        written = cog.write(rows, info, out, partial(settle_shares, rows, info, out), level=cog.MAP_LEVEL)
+        files, counts = files_of(out, with_shares=holds_shares(info.tags)), report_of(info, out, written).counts
+        written_head = tile_file.written_head(out)
+        return store.put(tile, files, counts=dict(counts), head=written_head, measured=begun.until_now())
 
 
 def _grid(window: TileWindow, shape: tuple[int, int]) -> GeoBox:

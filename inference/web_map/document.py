@@ -12,21 +12,29 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from gee_export.base.scheme import UNKNOWN
-from inference.checks import step_m
-from inference.legend import PROB_STEPS, Legend
-from inference.map_file import MapFile
-from inference.web_map.facts import MapFacts
-from inference.web_map.grid import PageGrid, on_grid, shared_grid
-from inference.web_map.picture import COARSE_STEPS, class_png, preview_png, probability_png
-from inference.web_map.script import asset, joined
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.inputs.checks import step_m
+from isamap.inference.map_files.legend import PROB_STEPS, Legend
+from isamap.inference.map_files.map_file import MapFile, holds_shares
+from isamap.inference.web_map.facts import MapFacts
+from isamap.inference.web_map.grid import PageGrid, on_grid, shared_grid
+from isamap.inference.web_map.picture import COARSE_STEPS, class_png, preview_png, probability_png
+from isamap.inference.web_map.script import asset, joined
 
+# The largest side of a canvas that phones draw.
 SIDE_PX = 4096
+# Below it a city is some pixels, and a page says nothing.
 LEAST_SIDE_PX = 256
 BIASED = (
     "Areas are counts of pixels. A classifier's errors do not cancel, so counts are biased: an area with an interval "
     "needs reference points (isamap assess)."
 )
+IN_SHARES = {  # what the page calls probabilities, where they are shares
+    "probability of impervious": "impervious share",
+    ">Probability<": ">Share<",
+    'probability: "Probability"': 'probability: "Share"',
+    "class and probability.": "class and share.",
+}
 _FIELD = re.compile(r"{{(\w+)}}")
 
 
@@ -62,6 +70,7 @@ def smaller(page: Document, limit_bytes: int) -> Detail:
     if page.side_px <= LEAST_SIDE_PX:
         raise ValueError(f"so many maps do not fit into one page of {limit_bytes / 1e6:g} MB: give fewer maps")
     share = math.sqrt(limit_bytes / len(page.content))  # bytes grow about as the number of pixels
+    # A little below the estimate, and smaller by a tenth at least: each try draws all maps again.
     return Detail(max(LEAST_SIDE_PX, int(page.side_px * min(0.9, 0.97 * share))), COARSE_STEPS)
 
 
@@ -69,13 +78,16 @@ def document(map_files: Sequence[MapFile], facts: Sequence[MapFacts], detail: De
     """The page of maps of the same classes, sorted by time, and of their facts; the same bytes for the same maps."""
     grid, legend = shared_grid(map_files, detail.longest_px), map_files[0].legend
     bands, preview = [], b""
-    for number, map_file in enumerate(map_files):
+    for index, map_file in enumerate(map_files):
         values_2HW = on_grid(map_file, grid, UNKNOWN)
         preview = preview_png(values_2HW[0], legend.colours)
-        bands.append(_band(f"map-{number}-class", class_png(values_2HW[0], legend.colours)))
-        bands.append(_band(f"map-{number}-probability", probability_png(values_2HW[1], detail.steps)))
+        bands.append(_band(f"map-{index}-class", class_png(values_2HW[0], legend.colours)))
+        bands.append(_band(f"map-{index}-probability", probability_png(values_2HW[1], detail.steps)))
     notes = _notes(map_files, grid, detail)
-    content = _text(facts, _head(facts, legend, grid, detail), notes, (bands, preview))
+    head = _head(facts, legend, grid, detail)
+    if all(holds_shares(each.tags) for each in map_files):
+        head |= {"shares": True}
+    content = _text(facts, head, notes, (bands, preview))
     simulated = any(each.simulated for each in facts)
     return Document(content.encode(), detail, max(grid.geobox.shape), len(facts), simulated, notes)
 
@@ -97,6 +109,8 @@ def _notes(map_files: Sequence[MapFile], grid: PageGrid, detail: Detail) -> tupl
             f"the page draws pixels of {step:.3g} m, the maps have {own:.3g} m; areas of the map "
             "are those of all its pixels"
         )
+    if len({holds_shares(each.tags) for each in map_files}) > 1:
+        notes.append("some of the maps hold percents of impervious ground where others hold probabilities")
     if detail.steps != PROB_STEPS:
         notes.append(f"probabilities are in steps of {100 / detail.steps:g} %")
     if any(each.geobox.crs != map_files[0].geobox.crs for each in map_files):
@@ -109,8 +123,11 @@ def _notes(map_files: Sequence[MapFile], grid: PageGrid, detail: Detail) -> tupl
 def _text(
     facts: Sequence[MapFacts], head: Mapping[str, Any], notes: Sequence[str], pixels: tuple[Sequence[str], bytes]
 ) -> str:
-    style, script, (bands, preview) = asset("style.css"), joined("one_file.js"), pixels
+    of_shares = head.get("shares", False)
+    style, script = asset("style.css"), _worded(joined("one_file.js"), of_shares=of_shares)
+    bands, preview = pixels
     fields = {
+        # By digests of the page's own style and script: what somebody writes into a map's name cannot run.
         "policy": f"default-src 'none'; img-src data: blob:; style-src {_digest(style)}; script-src {_digest(script)}",
         "title": escape(_title(facts, head)),
         "subtitle": escape(_subtitle(facts)),
@@ -118,12 +135,21 @@ def _text(
         "area_note": escape(BIASED),
         "notes": "".join(f"<p class='quiet'>Note: {escape(text)}.</p>" for text in notes),
         "preview": _address(preview),
+        # A `<` in a name could end the script element.
         "head": json.dumps(head, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"),
         "bands": "\n".join(bands),
         "style": style,
         "script": script,
     }
-    return _FIELD.sub(lambda match: fields[match[1]], asset("one_file.html"))
+    template = _worded(asset("one_file.html"), of_shares=of_shares)
+    return _FIELD.sub(lambda match: fields[match[1]], template)
+
+
+def _worded(text: str, *, of_shares: bool) -> str:
+    """The page's words, of maps whose numbers are shares of a pixel and no probabilities."""
+    for chance, share in IN_SHARES.items() if of_shares else ():
+        text = text.replace(chance, share)
+    return text
 
 
 def _digest(text: str) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.grid import crop, crs_of, tiles
-from gee_export.base.scheme import UNKNOWN
-from inference.assessment.pixel_area import pixel_areas_m2
-from inference.checks import step_m
-from inference.map_file import MapFile
-from inference.map_report import SIMULATED
+from isamap.gee_export.base.grid import crop, crs_of, tiles
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.assessment.pixel_area import pixel_areas_m2
+from isamap.inference.inputs.checks import step_m
+from isamap.inference.map_files.legend import PROB_STEPS
+from isamap.inference.map_files.map_file import MapFile, holds_shares
+from isamap.inference.map_files.simulation import sentence
 
 BLOCK_PX = 1024  # a side of what is counted at once
 SERVERS = {"local-engine": "the local engine of isamap", "earth-engine": "Google Earth Engine"}
@@ -46,7 +47,7 @@ def facts_of(map_file: MapFile, label: str) -> MapFacts:
     area_km2 = _areas_km2(map_file)
     by_class = {name: float(area_km2[value]) for value, name in enumerate(map_file.legend.names)}
     return MapFacts(
-        label, name_of(map_file), by_class, float(area_km2[UNKNOWN]), _simulated(map_file.tags), _rows(map_file)
+        label, name_of(map_file), by_class, float(area_km2[UNKNOWN]), sentence(map_file.tags), _rows(map_file)
     )
 
 
@@ -72,16 +73,21 @@ def _areas_km2(map_file: MapFile) -> np.ndarray:
     for window in tiles(height, width, BLOCK_PX):
         class_HW = map_file.classes.read(window=RioWindow.from_slices(*window.slices))
         area_m2 = np.broadcast_to(pixel_areas_m2(crop(map_file.geobox, window)), class_HW.shape)
-        total += np.bincount(class_HW.ravel(), weights=area_m2.ravel(), minlength=256) / 1e6
+        if holds_shares(map_file.tags):
+            step_HW = map_file.probability.read(window=RioWindow.from_slices(*window.slices))
+            total += _of_shares(step_HW, area_m2, map_file.legend.impervious)
+        else:
+            total += np.bincount(class_HW.ravel(), weights=area_m2.ravel(), minlength=256) / 1e6
     return total
 
 
-def _simulated(tags: Mapping[str, str]) -> str:
-    """The sentence on simulated parts; empty for a map of the real world."""
-    if tags.get("simulated") != "true":
-        return ""
-    parts = tuple(tags.get("simulated_parts", "input").split(", "))
-    return SIMULATED.get(parts, SIMULATED[("input",)])
+def _of_shares(step_HW: np.ndarray, area_m2: np.ndarray, impervious: int) -> np.ndarray:
+    """km2 of each of two classes (256,), each pixel counted with its share."""
+    total, known_m2 = np.zeros(256), np.where(step_HW == UNKNOWN, 0.0, area_m2) / 1e6
+    total[impervious] = float((known_m2 * step_HW).sum() / PROB_STEPS)
+    total[1 - impervious] = float(known_m2.sum()) - total[impervious]
+    total[UNKNOWN] = float(area_m2.sum()) / 1e6 - float(known_m2.sum())
+    return total
 
 
 def _rows(map_file: MapFile) -> tuple[tuple[str, str], ...]:
@@ -98,7 +104,7 @@ def _rows(map_file: MapFile) -> tuple[tuple[str, str], ...]:
         "Threshold of impervious": tags.get("threshold", ""),
         "Grid": f"{width:,} × {height:,} pixels of {step_m(map_file.geobox):.4g} m, {_crs_name(crs.to_wkt())}",
         "Licence": tags.get("licence", ""),
-        "Simulated": _simulated(tags),
+        "Simulated": sentence(tags),
     }
     return tuple((name, text) for name, text in rows.items() if text)
 
@@ -111,8 +117,8 @@ def _period(tags: Mapping[str, str]) -> str:
 def _scenes(text: str) -> str:
     """`sentinel1: A B; sentinel2: C` as numbers of scenes."""
     counts = []
-    for part in text.split(";"):
-        sensor, _, names = part.partition(":")
+    for clause in text.split(";"):
+        sensor, _, names = clause.partition(":")
         if names.split():
             counts.append(f"{len(names.split())} of {sensor.strip()}")
     return ", ".join(counts)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import crs_of
-from gee_export.base.periods import Period
-from gee_export.base.scheme import UNKNOWN
-from inference.legend import PROB_STEPS, PROBABILITY, Legend
-from inference.map_file import MapFile, open_map
-from inference.map_report import NOTHING_REAL
-from inference.web_map.facts import labels_of
-from inference.web_map.picture import class_png
+from isamap.gee_export.base.grid import crs_of
+from isamap.gee_export.base.periods import Period
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Legend
+from isamap.inference.map_files.map_file import MapFile, numbers_words, open_map
+from isamap.inference.map_files.simulation import NOTHING_REAL, shows_no_real_place
+from isamap.inference.web_map.facts import labels_of
+from isamap.inference.web_map.picture import class_png
 
 LONGEST_PX = 2048  # of a picture over the map
 WEB_MERCATOR = "EPSG:3857"
@@ -41,7 +41,7 @@ def of_files(paths: Sequence[str | os.PathLike[str]]) -> Any:
         overlay.visible = map_file is map_files[-1]
         view.add(overlay)
     view.fit_bounds([list(corner) for corner in bounds])
-    _add_legend(view, map_files[-1].legend, any(each.tags.get("simulated") == "true" for each in map_files))
+    _add_legend(view, map_files[-1].legend, any(shows_no_real_place(each.tags) for each in map_files))
     return view
 
 
@@ -59,10 +59,10 @@ def of_asset(asset: str) -> Any:
     classes = {"min": 0, "max": len(legend.names) - 1, "palette": list(legend.colours)}
     view.add_layer(image.select(legend.band), classes, legend.band)
     share = {"min": 0, "max": PROB_STEPS, "palette": ["ffffff", "e31a1c"]}
-    view.add_layer(image.select(PROBABILITY), share, "probability", False)
+    view.add_layer(image.select(PROBABILITY), share, numbers_words(properties), False)
     west, south, east, north = _bounds(image)
     view.fit_bounds([[south, west], [north, east]])
-    _add_legend(view, legend, properties.get("simulated") == "true")
+    _add_legend(view, legend, shows_no_real_place(properties))
     return view
 
 
@@ -96,7 +96,7 @@ def picture_over(map_file: MapFile) -> tuple[str, tuple[tuple[float, float], tup
 
 def _add_imagery(view: Any, map_file: MapFile) -> None:
     """The Sentinel-2 composite of the map's period; none for a map of a file, which names no period."""
-    from gee_export.sentinel import sentinel2
+    from isamap.gee_export.sentinel import sentinel2
 
     tags = map_file.tags
     if "period_start" not in tags or "period_end" not in tags:

@@ -12,9 +12,9 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
-from gee_export.base.grid import crs_of
-from inference.assessment.pixel_area import pixel_areas_m2
-from inference.map_file import MapFile
+from isamap.gee_export.base.grid import crs_of
+from isamap.inference.assessment.pixel_area import pixel_areas_m2
+from isamap.inference.map_files.map_file import MapFile
 
 KNOTS = 17  # a side of the lattice of places: linear between them within 0.1 m on a map 41 km wide
 _WHOLE = 1e-6  # of a pixel: grids that differ by less are the same
@@ -57,6 +57,7 @@ def shared_grid(map_files: Sequence[MapFile], longest_px: int) -> PageGrid:
     for map_file, corners in zip(map_files, corners_of, strict=True):
         _check_overlap(map_file, corners, map_files[0])
     corners = np.concatenate(corners_of)
+    # Inwards by a millionth: corners that rounding moved over an edge would add a row of nothing.
     (left, top), (right, bottom) = np.floor(corners.min(axis=0) + _WHOLE), np.ceil(corners.max(axis=0) - _WHOLE)
     height, width = round(bottom - top), round(right - left)
     shrink = max(1.0, max(height, width) / longest_px)

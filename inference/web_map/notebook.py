@@ -9,13 +9,13 @@ from html import escape
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from gee_export.earth_engine import session as sessions
-from inference.web_map.view import page_of
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.inference.web_map.view import page_of
 
 if TYPE_CHECKING:
-    from gee_export.earth_engine.session import Session
-    from inference.asset import PublishReport
-    from inference.map_report import MapReport
+    from isamap.gee_export.earth_engine.session import Session
+    from isamap.inference.mapping.map_report import MapReport
+    from isamap.inference.publishing.asset import PublishReport
 
 ASSETS = "projects/"
 HEIGHT_PX = 640
@@ -33,7 +33,7 @@ def show(
     `isamap.connect` returned; the latest connection if it is still open. With a session and geemap it is a geemap map:
     layers of Earth Engine's own tiles of an asset, or of the maps' pixels over the Sentinel-2 composite of their
     period. Otherwise it is the page of `isamap view --html` in a frame, which needs neither kernel nor network later.
-    height_px: of that frame. ValueError: an asset without session or geemap; no maps.
+    height_px: of that frame. ValueError: an asset without session or geemap, or of a local engine in Colab; no maps.
     """
     if session is not None:
         session.activate()
@@ -42,14 +42,13 @@ def show(
         return _of_asset(address)
     paths = _paths(maps)
     if _draws_tiles():
-        from inference.web_map.geemap_map import of_files
+        from isamap.inference.web_map.geemap_map import of_files
 
         return of_files(paths)
     return _frame(page_of(paths).content.decode(), height_px)
 
 
 def _paths(maps: Any) -> list[str | os.PathLike[str]]:
-    """Of one or several files or reports."""
     listed = [maps] if isinstance(maps, (str, os.PathLike)) or hasattr(maps, "path") else list(maps)
     return [getattr(each, "path", each) for each in listed]
 
@@ -60,7 +59,9 @@ def _of_asset(asset: str) -> Any:
             f"{asset} is drawn by Earth Engine: give session=isamap.connect() and install geemap (pip install geemap), "
             "or show the map's file"
         )
-    from inference.web_map.geemap_map import of_asset
+    if not _draws_tiles():
+        raise ValueError(f"Colab's browser cannot reach the local engine, which holds {asset}: show the map's file")
+    from isamap.inference.web_map.geemap_map import of_asset
 
     return of_asset(asset)
 

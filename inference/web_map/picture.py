@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from gee_export.base.scheme import UNKNOWN
-from inference.legend import PROB_STEPS
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.map_files.legend import PROB_STEPS
 
 COARSE_STEPS = 20  # of 5 %
+# Some ten kB, and as wide as a phone.
 PREVIEW_PX = 420
 
 
@@ -28,6 +29,7 @@ def class_png(class_HW: np.ndarray, colours: Sequence[str]) -> bytes:
 def probability_png(share_HW: np.ndarray, steps: int) -> bytes:
     """Probabilities as steps of 1 / steps in grey; UNKNOWN stays."""
     coarse = np.arange(256)
+    # Values beyond the steps stay: UNKNOWN is one of them.
     coarse[: PROB_STEPS + 1] = np.rint(coarse[: PROB_STEPS + 1] * steps / PROB_STEPS)
     return _encoded(Image.fromarray(coarse.astype(np.uint8)[share_HW], "L"))
 
@@ -40,5 +42,6 @@ def preview_png(class_HW: np.ndarray, colours: Sequence[str]) -> bytes:
 
 def _encoded(picture: Image.Image, **options: int) -> bytes:
     buffer = io.BytesIO()
+    # The usual level, named: a new default of Pillow must not change the bytes.
     picture.save(buffer, format="PNG", compress_level=6, **options)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""The page's scripts, which the service serves as modules, joined into one script that loads nothing."""
+"""The page's scripts, which are modules, joined into one script that loads nothing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import re
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[1] / "serve" / "page"
-_IMPORT = re.compile(r'^import\s+{[^}]*}\s+from\s+"\./([\w.]+)";\n', re.MULTILINE)
-_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
+_IMPORT = re.compile(r'^import\s+({[^}]*})\s+from\s+"\./([\w.]+)";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let) (\w+))", re.MULTILINE)
 
 
 def joined(entry: str) -> str:
-    """One strict script of a module and of all that it imports, each before the modules that import it."""
+    """One strict script of a module and of all that it imports, each in its own scope before its importers."""
     order: dict[str, str] = {}
     _visit(entry, order)
-    return '"use strict";\n(() => {\n' + "\n".join(order.values()) + "\n})();\n"
+    return '"use strict";\n(() => {\nconst modules = {};\n' + "\n".join(order.values()) + "\n})();\n"
 
 
 def asset(name: str) -> str:
@@ -26,6 +26,8 @@ def _visit(name: str, order: dict[str, str]) -> None:
     if name in order:
         return
     source = asset(name)
-    for other in _IMPORT.findall(source):
-        _visit(other, order)
-    order[name] = _EXPORT.sub("", _IMPORT.sub("", source))
+    for _, imported in _IMPORT.findall(source):
+        _visit(imported, order)
+    text = _EXPORT.sub("", _IMPORT.sub(r'const \1 = modules["\2"];\n', source))
+    exports = ", ".join(_EXPORT.findall(source))
+    order[name] = f'modules["{name}"] = (() => {{\n{text}return {{ {exports} }};\n}})();'

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gee_export.base.storage import write_whole
-from inference.map_file import MapFile, open_map
-from inference.web_map.document import Document, document, finest, smaller
-from inference.web_map.facts import facts_of, labels_of
+from isamap.gee_export.base.storage import write_whole
+from isamap.inference.map_files.map_file import MapFile, open_map
+from isamap.inference.web_map.document import Document, document, finest, smaller
+from isamap.inference.web_map.facts import facts_of, labels_of
 
+# So much still goes through mail, and a browser opens it at once.
 LIMIT_BYTES = 15_000_000
+# A slider of more periods has stops too narrow for a finger.
 MOST_MAPS = 40
 
 
@@ -29,7 +31,7 @@ class HtmlView:
     def __str__(self) -> str:
         lines = [f"{self.path}: {self.maps} map{'s' * (self.maps > 1)} in one file, {self.size_bytes / 1e6:.1f} MB"]
         if self.simulated:
-            lines.append("simulated: the page says that its maps say nothing about the real place")
+            lines.append("simulated: the page says what that means for its maps")
         return "\n".join([*lines, *(f"note: {text}" for text in self.notes)])
 
 
@@ -59,6 +61,7 @@ def page_of(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
     _check_classes(map_files)
     facts = [facts_of(each, label) for each, label in zip(map_files, labels_of(map_files), strict=True)]
     page = document(map_files, facts, finest())
+    # Tried, not computed: what PNG makes of a map is known only afterwards.
     while len(page.content) > LIMIT_BYTES:
         page = document(map_files, facts, smaller(page, LIMIT_BYTES))
     return page
@@ -66,9 +69,9 @@ def page_of(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) ->
 
 def _check_classes(map_files: Sequence[MapFile]) -> None:
     first = map_files[0]
-    for other in map_files[1:]:
-        if other.legend.names != first.legend.names:
+    for map_file in map_files[1:]:
+        if map_file.legend.names != first.legend.names:
             raise ValueError(
-                f"{first.path} has the classes {', '.join(first.legend.names)}, {other.path} has "
-                f"{', '.join(other.legend.names)}: give maps of the same classes"
+                f"{first.path} has the classes {', '.join(first.legend.names)}, {map_file.path} has "
+                f"{', '.join(map_file.legend.names)}: give maps of the same classes"
             )

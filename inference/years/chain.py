@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
-from inference.years.levels import LEVELS
+from isamap.inference.years.levels import LEVELS
 
+# Pervious and impervious: maps store the probability of one class only.
 STATES = 2
 PERVIOUS, IMPERVIOUS = 0, 1
 RATES = ("initial", "gain", "loss", "persistence", "renewal")
@@ -81,6 +82,7 @@ class YearChain:
     @cached_property
     def transitions_TSS(self) -> np.ndarray:
         """Probabilities from ground to ground over each gap, (years - 1, 2, 2)."""
+        # In closed form (`power`), so that a gap of ten years costs and rounds like one of one.
         powers = [power(self.gain, self.loss, gap) for gap in self.gaps]
         return np.array(powers).reshape(-1, STATES, STATES)
 
@@ -93,6 +95,7 @@ class YearChain:
     def ranked_TSRL(self) -> np.ndarray:
         """Probability of each level by year, ground and rank, (years, 2, RANKS, LEVELS)."""
         loading = math.sqrt(self.persistence)
+        # The loading is the root of the correlation of two years, as both share the one factor.
         kept_TSRL = np.array([[ranked(table_L, loading) for table_L in table_SL] for table_SL in self.emission_TSL])
         return (1 - self.renewal) * kept_TSRL + self.renewal * self.emission_TSL[:, :, None]
 
@@ -133,6 +136,7 @@ def power(gain: float, loss: float, gap: int) -> np.ndarray:
     total = gain + loss
     if total == 0:
         return np.eye(STATES)
+    # expm1 and log1p: rates near 0 would lose all their digits in 1 - (1 - rate)^gap.
     changed = -math.expm1(gap * math.log1p(-total)) / total
     up, down = gain * changed, loss * changed
     return np.array([[1 - up, up], [down, 1 - down]])
@@ -147,8 +151,11 @@ def ranked(table_L: np.ndarray, loading: float) -> np.ndarray:
     """
     ends_R = np.cumsum(RANK_SHARES)
     places_RP = ends_R[:, None] - RANK_SHARES[:, None] * (1 - (np.arange(_POINTS) + 0.5) / _POINTS)
+    # Sums of a table reach 1 early by rounding, and the quantile of 1 is infinite.
     edges_E = ndtri(np.clip(np.cumsum(table_L)[:-1], 1e-12, 1 - 1e-12))
+    # Averaged over places within a rank: its middle alone would make the ranks' mean another table.
     below_RE = ndtr((edges_E - loading * ndtri(places_RP)[:, :, None]) / math.sqrt(1 - loading**2)).mean(axis=1)
     closed_RE = np.pad(below_RE, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1)))
+    # No level is impossible on any rank: one pixel of it would make the likelihood 0.
     rows_RL = np.maximum(np.diff(closed_RE, axis=1), 1e-12)
     return rows_RL / rows_RL.sum(axis=1, keepdims=True)

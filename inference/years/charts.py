@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 
-from gee_export.base.rasters import open_raster
-from inference.years.layers import LEGEND, YearFiles, legend_of
-from inference.years.report import YearsReport
+from isamap.gee_export.base.rasters import open_raster
+from isamap.inference.years.layers import LEGEND, YearFiles, legend_of
+from isamap.inference.years.report import YearsReport
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from inference.legend import Palette
+    from isamap.inference.map_files.legend import Palette
 
 LONGEST_SIDE_PX = 600
 MOST_PANELS, MOST_ZONES = 6, 12
@@ -37,14 +37,14 @@ OWN, FILTERED, EXPECTED = "#8c8c8c", "#b5383c", "#1b6ca8"
 
 
 def areas_by_year(report: YearsReport) -> bytes:
-    """Impervious km2 by year: filtered classes, the maps as they were, and the filter's probabilities summed."""
+    """Impervious km2 by year: the filter's probabilities summed, its classes, and the maps as they were."""
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure(6.4, 3.2)
-        axes.bar(report.years, report.impervious_km2, width=_bar(report.years), color=FILTERED, label="filtered")
+        axes.bar(report.years, report.expected_km2, width=_bar(report.years), color=EXPECTED, label="expected")
         axes.plot(report.years, report.own_km2, "o--", color=OWN, label="each map as it was")
-        axes.plot(report.years, report.expected_km2, "_", color=EXPECTED, ms=16, mew=2, label="sum of probabilities")
+        axes.plot(report.years, report.impervious_km2, "_", color=FILTERED, ms=16, mew=2, label="counted as classes")
         axes.set(xticks=report.years, ylabel="impervious, km²")
-        axes.set_ylim(0, 1.25 * max(*report.impervious_km2, *report.own_km2, 1e-9))
+        axes.set_ylim(0, 1.25 * max(*report.expected_km2, *report.impervious_km2, *report.own_km2, 1e-9))
         axes.legend(loc="upper left", ncols=3, fontsize=8)
         return _png(figure)
 
@@ -68,17 +68,17 @@ def growth_by_period(report: YearsReport) -> bytes:
 
 def zones_by_year(report: YearsReport) -> bytes:
     """Share of impervious ground by year in each zone; of many zones those with the most growth."""
-    zones = sorted(report.zones[1:], key=lambda zone: zone.impervious_km2[0] - zone.impervious_km2[-1])[:MOST_ZONES]
+    zones = sorted(report.zones[1:], key=lambda zone: zone.expected_km2[0] - zone.expected_km2[-1])[:MOST_ZONES]
     with matplotlib.rc_context(_STYLE):
         figure, axes = _figure(6.4, 3.4)
-        for number, zone in enumerate(zones):
-            shares = [100 * km2 / max(zone.mapped_km2, 1e-9) for km2 in zone.impervious_km2]
+        for index, zone in enumerate(zones):
+            shares = [100 * km2 / max(zone.mapped_km2, 1e-9) for km2 in zone.expected_km2]
             axes.plot(
                 report.years,
                 shares,
                 "o-",
                 ms=4,
-                color=matplotlib.colormaps["tab20"](number),
+                color=matplotlib.colormaps["tab20"](index),
                 label=zone.name.replace("$", r"\$").lstrip("_"),
             )
         axes.set(xticks=report.years, ylabel="impervious, % of the mapped ground")

@@ -18,23 +18,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from inference.legend import PROB_STEPS
-from inference.years.chain import IMPERVIOUS, STATES, YearChain, power
-from inference.years.levels import LEVEL_OF, LEVELS
-from inference.years.posterior import GROUNDS, Recursions, evidence, mean, recursions, total
+from isamap.inference.map_files.legend import PROB_STEPS
+from isamap.inference.years.chain import IMPERVIOUS, STATES, YearChain, power
+from isamap.inference.years.levels import LEVEL_OF, LEVELS
+from isamap.inference.years.posterior import GROUNDS, Recursions, evidence, mean, recursions, total
 
 MOST_LOSS = 0.005  # a year, of impervious ground: a guess, as ground that is sealed is seldom opened
+# A guess that no city reaches: a fifth of its open ground in one year.
 MOST_GAIN = 0.2
 SMOOTHING = 1e-6  # of each table, so that no level is impossible
 MOST_STEPS, LEAST_RISE = 60, 1e-6  # EM ends where the log likelihood of a pixel rises by less
 FEW_STEPS = 3  # of EM at each point of the grid
+# Closer together near 1: errors of one network mostly return.
 PERSISTENCE = (0.0, 0.2, 0.4, 0.6, 0.7, 0.8, 0.85, 0.9, 0.94, 0.97, 0.985)
+# Finer near 0: few pixels forget their rank where the sky is clear.
 RENEWAL = (0.0, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3)
 ROUNDS = 2  # over both axes of the grid
 
 
 @dataclass(frozen=True)
-class Limits:
+class RateLimits:
     """What the rates keep to, in shares a year; ValueError where they cannot be kept.
 
     A gain that is never 0 lets ground become impervious in every period, however few pixels speak for it.
@@ -68,7 +71,9 @@ class Patterns:
     def of(cls, share_TN: np.ndarray, years: Sequence[int]) -> Patterns:
         """The patterns of pixels' stored probabilities (years, N) uint8; pixels without any known year are left out."""
         level_TN = LEVEL_OF[share_TN]
+        # A pixel that no year knows says nothing and would only pull the rates to their start.
         kept_N = (level_TN < LEVELS).any(axis=0)
+        # Pixels repeat each other: EM runs over patterns, which are far fewer.
         patterns_TP, weight_P = np.unique(level_TN[:, kept_N], axis=1, return_counts=True)
         own_TSL = np.stack([_own(share_N, level_N) for share_N, level_N in zip(share_TN, level_TN, strict=True)])
         return cls(tuple(years), VALUE_OF[patterns_TP], weight_P.astype(np.float64), own_TSL)
@@ -84,7 +89,7 @@ VALUE_OF = np.array([int(np.flatnonzero(level == LEVEL_OF)[0]) for level in rang
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RateEstimate:
     """A fitted chain; log_likelihood: of the pixels, by step of the last EM, which never falls."""
 
     chain: YearChain
@@ -92,15 +97,17 @@ class Estimate:
     pixels: int
 
 
-def fit(patterns: Patterns, limits: Limits | None = None) -> Estimate:
+def fit(patterns: Patterns, limits: RateLimits | None = None) -> RateEstimate:
     """The chain under which the patterns are most probable, within the limits; ValueError where no pixel is known."""
     if not patterns.weight_P.sum():
         raise ValueError("no pixel of the maps is known in any year: give maps that overlap what they show")
-    limits = limits or Limits()
+    limits = limits or RateLimits()
     best, _ = em(_begin(patterns, limits), patterns, limits, FEW_STEPS)
+    # Some steps before the grid, so that its points differ by their own value and not by the bad start.
     best, reached = em(best, patterns, limits, FEW_STEPS)
     for _ in range(ROUNDS if len(patterns.years) > 1 else 0):
         before = best
+        # One axis at a time, twice: the whole grid would be 77 runs of EM.
         for value in PERSISTENCE:
             best, reached = _more_probable(best, reached, replace(best, persistence=value), patterns, limits)
         for value in RENEWAL:
@@ -108,11 +115,11 @@ def fit(patterns: Patterns, limits: Limits | None = None) -> Estimate:
         if (before.persistence, before.renewal) == (best.persistence, best.renewal):
             break
     chain, history = em(best, patterns, limits, MOST_STEPS)
-    return Estimate(chain, tuple(history), int(patterns.weight_P.sum()))
+    return RateEstimate(chain, tuple(history), int(patterns.weight_P.sum()))
 
 
 def _more_probable(
-    best: YearChain, reached: list[float], candidate: YearChain, patterns: Patterns, limits: Limits
+    best: YearChain, reached: list[float], candidate: YearChain, patterns: Patterns, limits: RateLimits
 ) -> tuple[YearChain, list[float]]:
     """The candidate after some steps where it is more probable than the best so far, else the best."""
     if (candidate.persistence, candidate.renewal) == (best.persistence, best.renewal):
@@ -121,9 +128,10 @@ def _more_probable(
     return (tried, history) if history[-1] > reached[-1] else (best, reached)
 
 
-def _begin(patterns: Patterns, limits: Limits) -> YearChain:
+def _begin(patterns: Patterns, limits: RateLimits) -> YearChain:
     """The maps' own tables and first share, small rates, and errors that mostly return."""
     counts_TS = patterns.own_TSL.sum(axis=2)
+    # The first year that knows any pixel: the first map may be empty here.
     first_S = counts_TS[counts_TS.sum(axis=1) > 0][0]
     return YearChain(
         patterns.years,
@@ -140,12 +148,13 @@ def own_tables(own_TSL: np.ndarray) -> np.ndarray:
     """Tables of the maps' own probabilities, never 0; a year without any known pixel has that of all years."""
     empty_T = own_TSL.sum(axis=(1, 2)) == 0
     counts_TSL = np.where(empty_T[:, None, None], own_TSL.sum(axis=0), own_TSL)
+    # Relative to the year's pixels, so that a large map is smoothed no less than a small one.
     counts_TSL = counts_TSL + SMOOTHING * counts_TSL.sum(axis=(1, 2), keepdims=True)
     tables_TSL: np.ndarray = counts_TSL / counts_TSL.sum(axis=2, keepdims=True)
     return tables_TSL
 
 
-def em(chain: YearChain, patterns: Patterns, limits: Limits, most_steps: int) -> tuple[YearChain, list[float]]:
+def em(chain: YearChain, patterns: Patterns, limits: RateLimits, most_steps: int) -> tuple[YearChain, list[float]]:
     """The chain after some steps of EM on first share, gain and loss, and the log likelihood before each and after.
 
     It ends early where a pixel's log likelihood rises by less than LEAST_RISE.
@@ -161,7 +170,7 @@ def em(chain: YearChain, patterns: Patterns, limits: Limits, most_steps: int) ->
 
 
 def _better(
-    chain: YearChain, both: Recursions, seen_TSRP: np.ndarray, weight_P: np.ndarray, limits: Limits
+    chain: YearChain, both: Recursions, seen_TSRP: np.ndarray, weight_P: np.ndarray, limits: RateLimits
 ) -> YearChain:
     """One step of EM: the rates that maximise the expected logarithm under the present chain, within the limits."""
     steps_SS = _expected_steps(chain, both, seen_TSRP, weight_P)
@@ -189,6 +198,7 @@ def _expected_steps(chain: YearChain, both: Recursions, seen_TSRP: np.ndarray, w
             from_RP = both.forward_TSRN[year, ground]
             pairs_SS[ground, ground] = (from_RP * ahead_SRP[ground]).sum()
             pairs_SS[ground, 1 - ground] = total(from_RP) @ mean(ahead_SRP[1 - ground])
+        # The rank stays while the ground does and is drawn again when it changes: hence two kinds of sums above.
         pairs_SS *= chain.transitions_TSS[year]
         steps_SS += np.einsum("ij,ijab->ab", pairs_SS, _steps_within(chain.gain, chain.loss, gap))
     return steps_SS
@@ -201,4 +211,5 @@ def _steps_within(gain: float, loss: float, gap: int) -> np.ndarray:
     for before in range(gap):
         to_SS, from_SS = power(gain, loss, before), power(gain, loss, gap - 1 - before)
         expected += np.einsum("ia,ab,bj->ijab", to_SS, step_SS, from_SS)
+    # An impossible gap has no steps, instead of 0 / 0.
     return np.divide(expected, total, out=np.zeros_like(expected), where=total > 0)

@@ -8,18 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from inference.years.chain import YearChain
-from inference.years.levels import LEVEL_OF, LEVELS
-from inference.years.path import most_probable_path
-from inference.years.posterior import evidence, histories, quantile, recursions
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.years.chain import YearChain
+from isamap.inference.years.levels import LEVEL_OF, LEVELS
+from isamap.inference.years.posterior import evidence, histories, most_probable_path, quantile, recursions
 
 INTERVAL = (0.05, 0.95)  # the earliest and the latest year hold 90 % of the probability between them
 CERTAIN = 0.5  # a history is named where it is more probable than all others together
 PIXELS = 1 << 13  # filtered at once: about 5 MB a year of maps
 
+# Viridis: its order can be read in grey and by the colour-blind.
 FIRST_COLOURS = ("440154", "46327e", "365c8d", "277f8e", "1fa187", "4ac16d", "a0da39", "fde725")
 STABLE_PERVIOUS, STABLE_IMPERVIOUS, REVERTED, UNCERTAIN = "d9d9d9", "4d4d4d", "3d85c6", "b58ad6"
+# Dark to light as the years go, like the first years' scale: both layers read alike.
 GROWTH_COLOURS = ("7f0000", "d7301f", "fc8d59", "fdcc8a")
 
 
@@ -74,6 +75,7 @@ def _filtered(share_TN: np.ndarray, chain: YearChain) -> Filtered:
     both = recursions(seen_TSRN, chain)
     chances = histories(seen_TSRN, chain, both)
     impervious_TN = both.impervious_TN
+    # Classes come from the path: year by year, the likeliest grounds may form an impossible history.
     path_TN = most_probable_path(seen_TSRN, chain)
 
     def shown(values: np.ndarray) -> np.ndarray:
@@ -82,6 +84,7 @@ def _filtered(share_TN: np.ndarray, chain: YearChain) -> Filtered:
     return Filtered(
         class_TN=shown(path_TN),
         share_TN=shown(np.rint(254 * np.clip(impervious_TN, 0, 1))),
+        # argmax of no True is 0 too, so a path that is never impervious is asked for first.
         first_N=shown(np.where(path_TN.any(axis=0), path_TN.argmax(axis=0) + 1, 0)),
         earliest_N=shown(_numbered(quantile(chances.onset_KN, INTERVAL[0]), len(path_TN))),
         latest_N=shown(_numbered(quantile(chances.onset_KN, INTERVAL[1]), len(path_TN))),
@@ -98,6 +101,7 @@ def _numbered(row_N: np.ndarray, years: int) -> np.ndarray:
 def _growth(growth_KN: np.ndarray) -> np.ndarray:
     """The growth class of the history that is more probable than all others together, else uncertain."""
     years = len(growth_KN) - 2
+    # Stable classes before growth, as the legend lists them.
     value_K = np.array([1, *range(2, years + 1), 0, years + 1])
     row_N = growth_KN.argmax(axis=0)
     certain_N = np.take_along_axis(growth_KN, row_N[None], axis=0)[0] > CERTAIN

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.base.storage import disk_fault
-from inference import cog, job
-from inference.legend import Legend
-from inference.map_file import SETTINGS_TAG, MapFile, probability_of, sidecar_of
-from inference.years import growth
-from inference.years.chain import YearChain
-from inference.years.growth import Filtered, filtered
-from inference.years.series import MapSeries, YearRows
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.storage import disk_fault
+from isamap.inference.map_files import cog
+from isamap.inference.map_files.legend import Legend
+from isamap.inference.map_files.map_file import SETTINGS_TAG, MapFile, probability_of, sidecar_of
+from isamap.inference.mapping import job
+from isamap.inference.years import growth
+from isamap.inference.years.chain import YearChain
+from isamap.inference.years.growth import Filtered, filtered
+from isamap.inference.years.series import MapSeries, YearRows
 
 VERSION = 1  # of the way maps of years are filtered
 POST = "years"  # what the maps' tag `post` says
@@ -82,12 +83,12 @@ class YearFiles:
 
 
 @dataclass
-class Tally:
+class YearTally:
     """Sums over the pixels that pass by: what the report compares.
 
     expected_T: sum of the filter's probabilities, pixels. own_T, path_T: impervious pixels of each map as it was and
     filtered. unknown_T: pixels that a year's own map does not know. reversals: pixels (of the maps as they were,
-    filtered) that go back from impervious to pervious. known: pixels that any year knows.
+    filtered) that go back from impervious to pervious. known_pixels: those that any year knows.
     """
 
     expected_T: np.ndarray
@@ -95,10 +96,10 @@ class Tally:
     path_T: np.ndarray
     unknown_T: np.ndarray
     reversals: np.ndarray
-    known: int = 0
+    known_pixels: int = 0
 
     @classmethod
-    def of(cls, years: int) -> Tally:
+    def of(cls, years: int) -> YearTally:
         """Nothing counted yet."""
         own_T, path_T, unknown_T = np.zeros((3, years), np.int64)
         return cls(np.zeros(years), own_T, path_T, unknown_T, np.zeros(2, np.int64))
@@ -111,7 +112,7 @@ class Tally:
         known_N = result.first_N != UNKNOWN
         self.unknown_T += (own_TN == UNKNOWN)[:, known_N].sum(axis=1)
         self.reversals += [int(goes_back(classes_TN).sum()) for classes_TN in (own_TN, result.class_TN)]
-        self.known += int(known_N.sum())
+        self.known_pixels += int(known_N.sum())
 
 
 def goes_back(class_TN: np.ndarray) -> np.ndarray:
@@ -130,7 +131,7 @@ def own_classes(rows: YearRows, impervious: int) -> np.ndarray:
     return np.where(class_TN == UNKNOWN, UNKNOWN, class_TN == impervious).astype(np.uint8)
 
 
-def write(series: MapSeries, chain: YearChain, files: YearFiles, work: Path) -> Tally:
+def write(series: MapSeries, chain: YearChain, files: YearFiles, work: Path) -> YearTally:
     """Filters the series and writes its maps and layers; what was counted on the way.
 
     work: a folder on the disk of `files`, for rows before they become files. Fault: disk full.
@@ -144,7 +145,7 @@ def write(series: MapSeries, chain: YearChain, files: YearFiles, work: Path) -> 
             rows.path.unlink(missing_ok=True)
     except OSError as error:
         raise disk_fault(work, error) from error
-    tally = Tally.of(len(series.years))
+    tally = YearTally.of(len(series.years))
     for piece in series.rows():
         shape = piece.share_THW.shape
         result = filtered(piece.share_THW.reshape(shape[0], -1), chain)

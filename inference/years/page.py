@@ -6,10 +6,10 @@ import base64
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from inference.map_report import SIMULATED
-from inference.years import charts
-from inference.years.layers import YearFiles
-from inference.years.report import BIASED, YearsReport
+from isamap.inference.map_files.simulation import SIMULATED
+from isamap.inference.years import charts
+from isamap.inference.years.layers import YearFiles
+from isamap.inference.years.report import BIASED, YearsReport
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1d2126; --quiet: #5d6670; --paper: #ffffff; --line: #dfe3e8;
@@ -53,7 +53,7 @@ def page(report: YearsReport, files: YearFiles) -> bytes:
         _method(report),
         "</body></html>\n",
     ]
-    return "\n".join(part for part in parts if part).encode()
+    return "\n".join(section for section in parts if section).encode()
 
 
 def _grid(report: YearsReport) -> str:
@@ -67,21 +67,21 @@ def _grid(report: YearsReport) -> str:
 def _years_table(report: YearsReport) -> str:
     columns = (
         report.years,
+        report.expected_km2,
         report.impervious_km2,
         report.own_km2,
-        report.expected_km2,
         report.unknown_share,
         report.year_error,
     )
     rows = (
-        (str(year), f"{km2:,.2f}", f"{own:,.2f}", f"{expected:,.2f}", f"{unknown:.1%}", f"{error:.1%}")
-        for year, km2, own, expected, unknown, error in zip(*columns, strict=True)
+        (str(year), f"{expected:,.2f}", f"{km2:,.2f}", f"{own:,.2f}", f"{unknown:.1%}", f"{error:.1%}")
+        for year, expected, km2, own, unknown, error in zip(*columns, strict=True)
     )
     heads = (
         "year",
-        "filtered, km²",
+        "expected, km²",
+        "counted as classes, km²",
         "map as it was, km²",
-        "sum of probabilities, km²",
         "not known",
         "errors, estimated",
     )
@@ -89,10 +89,10 @@ def _years_table(report: YearsReport) -> str:
 
 
 def _growth_table(report: YearsReport) -> str:
-    whole = report.zones[0]
+    region = report.zones[0]
     rows = (
-        (name, f"{km2:,.2f}", f"{km2 / max(whole.mapped_km2, 1e-9):.2%}")
-        for name, km2 in zip(report.growth_classes, whole.growth_km2, strict=True)
+        (name, f"{km2:,.2f}", f"{km2 / max(region.mapped_km2, 1e-9):.2%}")
+        for name, km2 in zip(report.growth_classes, region.growth_km2, strict=True)
     )
     return _table(("history of the ground", "km²", "of the mapped ground"), rows)
 
@@ -107,9 +107,9 @@ def _zones(report: YearsReport) -> Iterable[str]:
     span = report.years[-1] - report.years[0]
     rows = []
     for zone in zones:
-        grown = zone.impervious_km2[-1] - zone.impervious_km2[0]
-        rate = f"{grown / zone.impervious_km2[0] / span:+.1%}" if zone.impervious_km2[0] else "-"
-        areas = (f"{km2:,.2f}" for km2 in zone.impervious_km2)
+        grown = zone.expected_km2[-1] - zone.expected_km2[0]
+        rate = f"{grown / zone.expected_km2[0] / span:+.1%}" if zone.expected_km2[0] else "-"
+        areas = (f"{km2:,.2f}" for km2 in zone.expected_km2)
         rows.append((zone.name, f"{zone.mapped_km2:,.2f}", *areas, f"{grown:+,.2f}", rate))
     yield _table(heads, rows)
     yield _picture("Share of impervious ground by zone", charts.zones_by_year(report))

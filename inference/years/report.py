@@ -7,22 +7,25 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from inference.map_report import SIMULATED
+from isamap.inference.map_files.simulation import SIMULATED
 
 BIASED = (
-    "areas are counts of pixels: the maps' errors are in them, and no interval says how large; an area that can be "
-    "defended needs a sample of reference points"
+    "areas rest on the maps alone: errors that return every year are in them, and no interval says how large; an area "
+    "that can be defended needs a sample of reference points"
 )
 
 
 @dataclass(frozen=True)
 class ZoneAreas:
-    """km2 in one zone: impervious by year, and of each growth class; mapped_km2: ground that any year knows."""
+    """km2 in one zone: pixels that the filter calls impervious by year, and of each growth class; mapped_km2: ground
+    that any year knows. expected_km2: impervious by year as the filter's probabilities sum up.
+    """
 
     name: str
     impervious_km2: tuple[float, ...]
     growth_km2: tuple[float, ...]
     mapped_km2: float
+    expected_km2: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,13 @@ class YearsReport:
 
     def __str__(self) -> str:
         height, width = self.shape
-        how = "already there" if self.already_there else f"{self.seconds:.1f} s"
+        ending = "already there" if self.already_there else f"{self.seconds:.1f} s"
         lines = [
             f"{self.path}: {len(self.years)} years, {self.years[0]} to {self.years[-1]}, {height} x {width} px of "
-            f"{self.step_m:.4g} m ({how})",
-            f"impervious: {by_year(self.years, self.impervious_km2)} km2",
+            f"{self.step_m:.4g} m ({ending})",
+            f"impervious, expected by the filter's probabilities: {by_year(self.years, self.expected_km2)} km2",
+            f"counted as classes: {by_year(self.years, self.impervious_km2)} km2 (the most probable history of a pixel "
+            "changes too little)",
             f"as each map was: {by_year(self.years, self.own_km2)} km2",
             f"impervious and back: {self.back_share[0]:.2%} of the pixels as the maps were, "
             f"{self.back_share[1]:.2%} now",

@@ -13,23 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import check_writable, make_folder, sync, write_json, write_whole
-from gee_export.base.storage import disk_fault
-from inference import job
-from inference.arguments import checked_argument
-from inference.assessment.class_map import open_class_map
-from inference.assessment.zonal import AreaTable, class_areas
-from inference.assessment.zones import Zones, read_zones
-from inference.checks import step_m
-from inference.map_file import SETTINGS_TAG
-from inference.years import layers
-from inference.years.chain import IMPERVIOUS, YearChain
-from inference.years.estimation import MOST_LOSS, Limits, Patterns, fit
-from inference.years.growth import growth_names
-from inference.years.layers import POST, Tally, YearFiles
-from inference.years.report import YearsReport, ZoneAreas
-from inference.years.sample import sampled
-from inference.years.series import MapSeries, open_series
+from isamap.gee_export.base.atomic import check_writable, make_folder, sync, write_json, write_whole
+from isamap.gee_export.base.storage import disk_fault
+from isamap.inference.assessment.class_map import open_class_map
+from isamap.inference.assessment.zonal import AreaTable, class_areas, share_areas
+from isamap.inference.assessment.zones import Zones, read_zones
+from isamap.inference.cutting.arguments import checked_argument
+from isamap.inference.inputs.checks import step_m
+from isamap.inference.map_files.map_file import SETTINGS_TAG
+from isamap.inference.mapping import job
+from isamap.inference.years import layers
+from isamap.inference.years.chain import IMPERVIOUS, YearChain
+from isamap.inference.years.estimation import MOST_LOSS, Patterns, RateLimits, fit
+from isamap.inference.years.growth import growth_names
+from isamap.inference.years.layers import POST, YearFiles, YearTally
+from isamap.inference.years.report import YearsReport, ZoneAreas
+from isamap.inference.years.series import MapSeries, open_series, sampled
 
 
 def map_years(
@@ -53,8 +52,8 @@ def map_years(
     """
     files = _files(maps, checked_argument("out", out, str))
     request = _Request.of(files.series, by, parameters, checked_argument("loss", loss, float))
-    found = _report_there(files, request, overwrite=overwrite)
-    return found if found is not None else _made(files, request)
+    earlier = _report_there(files, request, overwrite=overwrite)
+    return earlier if earlier is not None else _made(files, request)
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,12 @@ class _Request:
 
     zones: Zones | None
     chain: YearChain | None
-    limits: Limits
+    limits: RateLimits
     fingerprint: str
 
     @classmethod
     def of(cls, series: MapSeries, by: Any, parameters: Any, loss: float) -> _Request:
-        limits = Limits(most_loss=loss)
+        limits = RateLimits(most_loss=loss)
         chain = None if parameters is None else read_chain(Path(parameters), series.years)
         grid = series.geobox
         facts = {
@@ -154,7 +153,7 @@ def _is_ours(path: Path) -> bool:
         return True
     from rasterio.errors import RasterioError
 
-    from gee_export.base.rasters import open_raster
+    from isamap.gee_export.base.rasters import open_raster
 
     try:
         with open_raster(path) as file:
@@ -164,10 +163,11 @@ def _is_ours(path: Path) -> bool:
 
 
 def _made(files: _Folder, request: _Request) -> YearsReport:
-    from inference.years import page
+    from isamap.inference.years import page
 
     begun, series = time.monotonic(), files.series
     check_writable(files.facts)
+    # Estimated before the folder is touched: maps of which nothing is known leave it as it was.
     chain = request.chain or fit(Patterns.of(sampled(series), series.years), request.limits).chain
     try:
         make_folder(files.folder)
@@ -198,11 +198,12 @@ def _forget(files: _Folder) -> None:
     sync(files.folder)
 
 
-def _report(files: _Folder, chain: YearChain, tally: Tally, zones: Zones | None) -> YearsReport:
+def _report(files: _Folder, chain: YearChain, tally: YearTally, zones: Zones | None) -> YearsReport:
     series = files.series
+    # Counted on the written files: what is reported is then what the reader of a map counts.
     areas = _zone_areas(files, None) + (() if zones is None else _zone_areas(files, zones))
-    known = max(tally.known, 1)
-    pixel_km2 = areas[0].mapped_km2 / known
+    known_pixels = max(tally.known_pixels, 1)
+    pixel_km2 = areas[0].mapped_km2 / known_pixels
     return YearsReport(
         path=files.folder,
         years=series.years,
@@ -210,10 +211,10 @@ def _report(files: _Folder, chain: YearChain, tally: Tally, zones: Zones | None)
         step_m=step_m(series.geobox),
         impervious_km2=areas[0].impervious_km2,
         own_km2=_listed(tally.own_T * pixel_km2),
-        expected_km2=_listed(tally.expected_T * pixel_km2),
-        unknown_share=_listed(tally.unknown_T / known),
+        expected_km2=areas[0].expected_km2,
+        unknown_share=_listed(tally.unknown_T / known_pixels),
         year_error=_listed(chain.error_T),
-        back_share=(float(tally.reversals[0] / known), float(tally.reversals[1] / known)),
+        back_share=(float(tally.reversals[0] / known_pixels), float(tally.reversals[1] / known_pixels)),
         gain=chain.gain,
         loss=chain.loss,
         growth_classes=growth_names(series.years),
@@ -226,6 +227,7 @@ def _report(files: _Folder, chain: YearChain, tally: Tally, zones: Zones | None)
 def _zone_areas(files: _Folder, zones: Zones | None) -> tuple[ZoneAreas, ...]:
     """Areas counted on the written files, on the ellipsoid; of the whole map where there are no zones."""
     by_year = [class_areas(path, zones) for path in files.maps]
+    expected = [share_areas(path, zones) for path in files.maps]
     growth: AreaTable = class_areas(open_class_map(files.layer("growth"), growth_names(files.years)), zones)
     return tuple(
         ZoneAreas(
@@ -233,6 +235,7 @@ def _zone_areas(files: _Folder, zones: Zones | None) -> tuple[ZoneAreas, ...]:
             _listed([table.km2[at, IMPERVIOUS] for table in by_year]),
             _listed(growth.km2[at]),
             float(growth.known_km2[at]),
+            _listed([km2[at] for km2 in expected]),
         )
         for at, name in enumerate(growth.zones)
     )

@@ -14,14 +14,15 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RioWindow
 
-from gee_export.base.grid import crs_of
-from gee_export.base.rasters import open_raster
-from inference.legend import Legend
-from inference.map_file import MapFile, open_map
+from isamap.gee_export.base.grid import crs_of
+from isamap.gee_export.base.rasters import open_raster
+from isamap.inference.map_files.legend import Legend
+from isamap.inference.map_files.map_file import MapFile, holds_shares, open_map
 
 LEAST_MAPS, MOST_MAPS = 2, 100
 PIXELS = 1 << 20  # of each year at once; with what becomes of them they take about 40 bytes a year
 ROWS_PX = 256
+MOST_VALUES = 80_000  # pixels x years of a sample: so EM takes seconds and about 300 MB
 GRID_TOLERANCE_PX = 1e-3
 
 
@@ -46,7 +47,7 @@ class MapSeries:
     @property
     def simulated_parts(self) -> tuple[str, ...]:
         """What of any of the maps is simulated: input, training, both or none."""
-        parts = {part for each in self.maps for part in _parts(each)}
+        parts = {source for each in self.maps for source in _parts(each)}
         return tuple(sorted(parts))
 
     def rows(self, most_px: int | None = None) -> Iterator[YearRows]:
@@ -58,7 +59,7 @@ class MapSeries:
             for row in range(0, height, step):
                 window = RioWindow(0, row, width, min(step, height - row))
                 class_THW, share_THW = (
-                    np.stack([files[band.path].read(band.number, window=window) for band in bands])
+                    np.stack([files[band.path].read(band.band_number, window=window) for band in bands])
                     for bands in ([each.classes for each in self.maps], [each.probability for each in self.maps])
                 )
                 yield YearRows(row, class_THW, share_THW)
@@ -74,7 +75,7 @@ class YearRows:
 
 
 def _parts(each: MapFile) -> list[str]:
-    listed = [part for part in each.tags.get("simulated_parts", "").split(", ") if part in ("input", "training")]
+    listed = [source for source in each.tags.get("simulated_parts", "").split(", ") if source in ("input", "training")]
     return listed or (["input"] if each.tags.get("simulated") == "true" else [])
 
 
@@ -83,6 +84,12 @@ def open_series(paths: Sequence[str | os.PathLike[str]]) -> MapSeries:
     if not LEAST_MAPS <= len(paths) <= MOST_MAPS:
         raise ValueError(f"{len(paths)} maps: give {LEAST_MAPS} to {MOST_MAPS} maps of different years")
     maps = sorted((open_map(Path(path)) for path in paths), key=year_of)
+    for each in maps:
+        if holds_shares(each.tags):
+            raise ValueError(
+                f"map {each.path} holds percents, and a series of years follows probabilities: map each year with a "
+                "network of classes, or compare the percents' areas with `isamap area`"
+            )
     years = tuple(year_of(each) for each in maps)
     for former, later in itertools.pairwise(maps):
         _check_pair(maps[0], former, later)
@@ -158,3 +165,22 @@ def _calibration_notes(maps: Sequence[MapFile]) -> Iterator[str]:
     curves = {each.tags["calibration"] for each in maps if "calibration" in each.tags}
     if len(curves) > 1:
         yield f"the maps were calibrated by different curves ({', '.join(sorted(curves))}): calibrate all years alike"
+
+
+def sampled(series: MapSeries, most: int | None = None) -> np.ndarray:
+    """The pixels from which parameters are estimated: stored probabilities (years, N) uint8.
+
+    They are those of every n-th row and column, counted from the origin of the projection: a lattice fixed to the
+    ground. n is a power of two and as small as gives at most `most` pixels (MOST_VALUES of all years), so that two maps
+    of one place share most pixels of their samples. A part of a map is another sample all the same: parameters that are
+    to be equal are kept and given.
+    """
+    affine, (height, width) = series.geobox.affine, series.geobox.shape
+    step, most = 1, most or MOST_VALUES // len(series.years)
+    while (height // step) * (width // step) > most:
+        # Doubled and not fitted: lattices of powers of two hold one another, so that samples share pixels.
+        step *= 2
+    row0, col0 = round(affine.f / affine.e), round(affine.c / affine.a)
+    cols = slice(-col0 % step, None, step)
+    taken = [rows.share_THW[:, -(row0 + rows.row) % step :: step, cols] for rows in series.rows()]
+    return np.concatenate([share_THW.reshape(len(share_THW), -1) for share_THW in taken], axis=1)

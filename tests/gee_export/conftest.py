@@ -18,7 +18,7 @@ def plot(tmp_path_factory: pytest.TempPathFactory) -> plots.Plot:
 @pytest.fixture(scope="module")
 def plot_session(plot: plots.Plot, engine_home: Path) -> Iterator:
     """`ee` connected to the plot for one module; afterwards to the world again, as other suites expect."""
-    from gee_export.earth_engine.session import connect
+    from isamap.gee_export.earth_engine.session import connect
 
     with connect(catalog=plot.folder, home=engine_home) as connected:
         yield connected

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import make_dataclass
-from typing import Annotated
+from dataclasses import dataclass, make_dataclass
+from typing import Annotated, ClassVar
 
 import pytest
 
-from gee_export.base.options import Option
-from gee_export.command import command_of
-from gee_export.command_line import console
+from isamap.gee_export.base.options import Option
+from isamap.gee_export.command import command, command_with_file
+from isamap.gee_export.command_line import console
 from tests.support.toy_request import Cut, Toy
 
 
@@ -21,7 +21,8 @@ def run(words: list[str], record: type = Toy) -> tuple[int, list]:
         """Cut toys."""
         requests.append(request)
 
-    return console.run_command(lambda: command_of(record, cut), words, prog="isamap cut"), requests
+    cut.__annotations__["request"] = record
+    return console.run_command(lambda: command_with_file()(cut), words, prog="isamap cut"), requests
 
 
 def test_words_become_a_record():
@@ -54,8 +55,10 @@ def test_help_shows_forms_choices_and_defaults(capsys):
 def test_groups_are_panels_of_the_help():
     import typer
 
+    def cut(toy: Toy) -> None: ...
+
     app = typer.Typer()
-    app.command()(command_of(Toy, lambda toy: None))
+    app.command()(command(cut))
     panels = {p.name: getattr(p, "rich_help_panel", None) for p in typer.main.get_command(app).params}
     assert panels["bbox"] == "Where" and panels["size"] == "Patches"
 
@@ -87,3 +90,37 @@ def test_a_new_field_is_an_option_at_once():
 def test_a_positional_option_needs_no_flag():
     record = make_dataclass("Map", [("checkpoint", Annotated[str, Option("A folder.", positional=True)])], frozen=True)
     assert run(["runs/a"], record) == (0, [record("runs/a")])
+
+
+def test_parameters_are_options_beside_records(capsys):
+    made: list = []
+
+    def cut(
+        from_: Annotated[str, Option("A folder.")], toy: Toy, seeds: Annotated[tuple[int, ...], Option("Of.")] = ()
+    ):
+        made.append((from_, toy.cut.size, seeds))
+
+    words = ["--from", "a", "--size", "64", "--seeds", "1", "2"]
+    assert console.run_command(lambda: command(cut), words, prog="isamap cut") == 0 and made == [("a", 64, (1, 2))]
+    assert console.run_command(lambda: command(cut), [], prog="isamap cut") == console.USER_MISTAKE
+    assert "missing option --from" in capsys.readouterr().err
+
+
+def test_a_command_without_a_file_offers_none(capsys):
+    def cut(toy: Toy) -> None: ...
+
+    console.run_command(lambda: command(cut), ["-h"], prog="isamap cut")
+    assert "--config" not in capsys.readouterr().out
+
+
+def test_a_record_names_the_panel_of_its_options(capsys):
+    @dataclass(frozen=True)
+    class Grounds:
+        GROUP: ClassVar[str] = "Grounds"
+        side: Annotated[int, Option("Of a ground.")] = 3
+
+    def cut(grounds: Grounds) -> None: ...
+
+    cut.__annotations__["grounds"] = Grounds
+    console.run_command(lambda: command(cut), ["-h"], prog="isamap cut")
+    assert "Grounds:\n  --side N" in capsys.readouterr().out

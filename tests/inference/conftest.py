@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,11 +14,16 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from torch import nn
 
-from inference import cog
-from inference.legend import Legend
-from training.checkpoints import checkpoint
-from training.models import MODELS, build
-from training.models.output import Output
+from isamap.gee_export.base.errors import Fault
+from isamap.inference.map_files import cog
+from isamap.inference.map_files.legend import Legend
+from isamap.inference.map_files.share_layer import settle_shares
+from isamap.training.checkpoints import checkpoint
+from isamap.training.models import MODELS, build
+from isamap.training.models.output import Output
+from tests.support import open_town
+from tests.support.chromium import Chromium, Page, started
+from tests.support.open_town import OpenTown
 
 NAMES = ("B2", "B3", "B4", "B8", "VV", "VH")
 BANDS = tuple(
@@ -42,6 +48,25 @@ class Constant(nn.Module):
         logits = torch.zeros(batch, 2, height * self.scale, width * self.scale)
         logits[:, 1] = self.logit
         return Output(logits)
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One browser of the run; each file has a tab of its own in it."""
+    with started(tmp_path_factory.mktemp("chromium")) as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="module")
+def tab(chromium: Chromium) -> Iterator[Page]:
+    with chromium.tab() as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def geemap() -> Any:
+    """geemap, imported by the tests that draw with it only: it takes seconds."""
+    return pytest.importorskip("geemap")
 
 
 def small_network(name: str) -> nn.Module:
@@ -119,11 +144,31 @@ def scene(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def cut_short(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Calls what makes a map on a disk that is full when its rows are there and its file would be written."""
+
+    def full(*_: object, **__: object) -> None:
+        raise Fault("the disk is full")
+
+    def call(make: Callable[..., object], *words: object, **how: object) -> None:
+        with monkeypatch.context() as patch, pytest.raises(Fault, match="disk is full"):
+            patch.setattr("isamap.inference.map_files.cog.write", full)
+            make(*words, **how)
+
+    return call
+
+
+@pytest.fixture
 def finished_map(tmp_path: Path) -> Callable[..., Path]:
     """Writes a map of given values as `isamap map` would."""
+    return finished_maps_in(tmp_path)
+
+
+def finished_maps_in(home: Path) -> Callable[..., Path]:
+    """What writes finished maps into a folder."""
 
     def make(values_2HW: np.ndarray, name: str = "map.tif", *, transform: Affine = WUHAN, **tags: str) -> Path:
-        folder = tmp_path / f"{name}.work"
+        folder = home / f"{name}.work"
         folder.mkdir(exist_ok=True)
         rows = cog.RowsFile(folder / "rows.u8", values_2HW.shape[2])
         rows.path.unlink(missing_ok=True)
@@ -131,8 +176,8 @@ def finished_map(tmp_path: Path) -> Callable[..., Path]:
         words = {"model": "unet", "classes": ",".join(LEGEND.names), "settings": "0" * 32, "simulated": "true"}
         times = {"period": "2020-06", "period_start": "2020-06-01", "period_end": "2020-07-01"}
         info = cog.MapInfo(GeoBox(values_2HW.shape[1:], transform, "EPSG:32650"), LEGEND, words | times | tags)
-        cog.write(rows, info, tmp_path / name)
-        return tmp_path / name
+        cog.write(rows, info, home / name, lambda: settle_shares(rows, info, home / name))
+        return home / name
 
     return make
 
@@ -140,11 +185,31 @@ def finished_map(tmp_path: Path) -> Callable[..., Path]:
 @pytest.fixture
 def random_map() -> np.ndarray:
     """Values of a map of 90 x 70 pixels with a corner that is not known."""
+    return random_values()
+
+
+def random_values() -> np.ndarray:
     rng = np.random.default_rng(1)
     share_HW = rng.integers(0, 255, (90, 70))
     values_2HW = np.stack([share_HW >= 127, share_HW]).astype(np.uint8)
     values_2HW[:, :7, :9] = 255
     return values_2HW
+
+
+@pytest.fixture(scope="module")
+def town(reconnected: None) -> Iterator[OpenTown]:
+    """A small town's public archives, on the loopback address."""
+    with open_town.standing() as standing:
+        yield standing
+
+
+@pytest.fixture(scope="module")
+def archive_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An ISAMAP_HOME of its own, whose cache of archives is empty."""
+    home = tmp_path_factory.mktemp("open-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ISAMAP_HOME", str(home))
+        yield home
 
 
 @pytest.fixture

@@ -40,9 +40,9 @@ def test_an_outcome_is_named(first, last, unlike, outcome):
 
 
 def test_schedules_follow_from_the_seed():
-    drawn = [Schedule.draw(number, 1) for number in range(40)]
-    assert drawn == [Schedule.draw(number, 1) for number in range(40)]
-    assert drawn != [Schedule.draw(number, 2) for number in range(40)]
+    drawn = [Schedule.draw(index, 1) for index in range(40)]
+    assert drawn == [Schedule.draw(index, 1) for index in range(40)]
+    assert drawn != [Schedule.draw(index, 2) for index in range(40)]
     assert all(schedule.strikes or schedule.rules for schedule in drawn)
 
 
@@ -67,8 +67,8 @@ def test_an_internal_error_keeps_its_words():
 
 
 def test_questions_follow_from_number_and_seed():
-    bodies = [question(number, 1).body for number in range(50)]
-    assert bodies == [question(number, 1).body for number in range(50)]
+    bodies = [question(index, 1).body for index in range(50)]
+    assert bodies == [question(index, 1).body for index in range(50)]
     assert len(set(bodies)) == 50
 
 
@@ -106,7 +106,7 @@ def test_a_fuzz_goes_on_with_the_chunks_that_are_not_noted(tmp_path):
 
 
 def test_memory_is_that_of_the_second_and_of_the_last_tenth():
-    assert fuzz.memory([{"rss_mb": 100.0 + number} for number in range(20)]) == "102 to 118"
+    assert fuzz.memory([{"rss_mb": 100.0 + index} for index in range(20)]) == "102 to 118"
 
 
 def writer(**expected: set[str | None]) -> Writer:

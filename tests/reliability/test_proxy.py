@@ -41,7 +41,7 @@ class Server:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.http.server_port}/token"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def server():
 
 def get(server: Server, *strikes: Strike) -> requests.Response:
     with Proxy(server.url, strikes) as proxy:
-        return requests.get(proxy.url, timeout=20, allow_redirects=False)
+        return requests.get(proxy.url, timeout=60, allow_redirects=False)
 
 
 def test_there_are_24_mishaps():
@@ -63,7 +63,7 @@ def test_there_are_24_mishaps():
 
 def test_without_strikes_a_request_and_its_reply_arrive_as_they_are(server):
     with Proxy(server.url) as proxy:
-        reply = requests.post(proxy.url, data=b"1" * 100_000, timeout=20)
+        reply = requests.post(proxy.url, data=b"1" * 100_000, timeout=60)
     assert (reply.status_code, reply.content, server.bodies) == (200, CONTENT, [b"1" * 100_000])
 
 
@@ -72,6 +72,7 @@ def test_the_address_of_the_proxy_keeps_what_follows_the_port(server):
         assert proxy.url.endswith("/token") and proxy.url != server.url
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "status"),
     [
@@ -89,6 +90,7 @@ def test_429_names_a_wait(server):
     assert get(server, Strike("429 Retry-After")).headers["Retry-After"] == "1"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "heard"),
     [("reset", 0), ("lost reply", 1), ("cut body", 1), ("cut head", 1), ("length too long", 1), ("TLS bytes", 0)],
@@ -108,6 +110,7 @@ def test_a_request_sent_twice_arrives_twice(server):
     assert len(server.bodies) == 2
 
 
+@pytest.mark.long
 def test_a_slow_reply_is_complete(server):
     assert get(server, Strike("slow")).content == CONTENT
 
@@ -120,14 +123,14 @@ def test_a_bad_checksum_comes_with_other_bytes(server):
 
 def test_a_strike_hits_the_requests_of_its_numbers(server):
     with Proxy(server.url, [Strike("503", first=2, count=2)]) as proxy:
-        statuses = [requests.get(proxy.url, timeout=20).status_code for _ in range(4)]
+        statuses = [requests.get(proxy.url, timeout=60).status_code for _ in range(4)]
     assert statuses == [200, 503, 503, 200]
     assert proxy.struck == {"503": 2}
 
 
 def test_a_strike_hits_the_addresses_that_it_names(server):
     with Proxy(server.url, [Strike("404", count=9, matching="POST .*special")]) as proxy:
-        statuses = [requests.post(f"{proxy.url}/{name}", timeout=20).status_code for name in ("plain", "special")]
+        statuses = [requests.post(f"{proxy.url}/{name}", timeout=60).status_code for name in ("plain", "special")]
     assert statuses == [200, 404]
 
 

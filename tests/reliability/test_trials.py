@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.reliability import victim
-from benchmarks.reliability.kills import Moment, Outcome, summary, trial
-from benchmarks.reliability.trials import Ending, Notebook, differences, digests, run, table
+from benchmarks.reliability.kills import Moment, Outcome, lines, trial
+from benchmarks.reliability.trials import Ending, Notebook, Sitting, differences, digests, run, table
 
 KILLED, ENDED = Ending(-9, 1.0, ""), Ending(0, 1.0, "")
 FAILED = Ending(1, 1.0, "some words\nerror: the disk is full\n")
@@ -68,6 +68,34 @@ def test_a_kill_after_the_end_is_no_hit():
     assert outcome(ENDED, KILLED, ENDED, moments=2).hits == 1
 
 
+def test_workers_that_are_killed_are_hits():
+    assert outcome(KILLED, Ending(0, 1.0, f"{victim.WORKER_KILLED}\n" * 2)).hits == 3
+
+
+ENDS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+import victim
+victim.__file__, victim.LATER_S = sys.argv[2], 0.0
+print(victim.at_once([["0"], sys.argv[3:]]))
+"""
+ONE = (
+    "import sys; print('error: no', file=sys.stderr); [print(word, file=sys.stderr) for word in sys.argv[2:]]; "
+    "sys.exit(int(sys.argv[1]))"
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"), [(["2"], "0"), (["1"], "0"), (["3"], "1"), (["2", "error: also"], "1"), (["0"], "0")]
+)
+def test_beside_a_command_that_ends_well_another_may_be_refused_in_one_sentence(tmp_path, words, status):
+    (tmp_path / "ends.py").write_text(ONE, encoding="utf-8")
+    folder = str(Path(victim.__file__).parent)
+    program = [sys.executable, "-c", ENDS, folder, str(tmp_path / "ends.py"), *words]
+    ending = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert ending.stdout.split()[-1] == status
+
+
 def test_a_command_that_fails_once_and_then_ends_is_not_stuck():
     assert outcome(KILLED, FAILED, ENDED).stuck == ""
 
@@ -90,14 +118,16 @@ def test_an_output_that_cannot_be_read_is_stuck():
 
 
 def test_wrong_bytes_and_stuck_commands_are_counted_in_the_table(tmp_path):
-    notebook = Notebook(tmp_path / "notes.jsonl")
+    sitting = Sitting(tmp_path)
+    notebook = sitting.notebook("kills")
     bad = outcome(KILLED, ENDED, outputs={"a": "1"}), outcome(KILLED, FAILED, FAILED, FAILED), outcome(KILLED, ENDED)
-    for number, ending in enumerate(bad):
-        notebook.add({"scenario": "map", "mode": "kill", "trial": number, **asdict(ending)})
-    assert summary(notebook, "kill") == [("map", 3, 3, 1, 1, 0, 0, 0)]
-    assert summary(notebook, "power cut") == []
+    for index, ending in enumerate(bad):
+        notebook.add({"scenario": "map", "mode": "kill", "trial": index, **asdict(ending)})
+    assert lines(sitting, "kill") == [("map", 3, 3, 1, 1, 0, 0, 0)]
+    assert lines(sitting, "power cut") == []
 
 
+@pytest.mark.long
 def test_a_process_is_killed_at_its_time(tmp_path):
     words = ["-c", "import time; print('begun', flush=True); time.sleep(600)"]
     ending = run(words, tmp_path / "log", os.environ, limit_s=60, kill_after_s=2.0)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import reproduction
-from gee_export.datasets.dataset import write
-from reproduction.evaluators import on_split
-from reproduction.runs import Training
-from reproduction.study import Export, Measure, Preset, Row, Study, printed
+from isamap import reproduction
+from isamap.gee_export.datasets.dataset import write
+from isamap.reproduction.evaluators import on_split
+from isamap.reproduction.runs import Training
+from isamap.reproduction.study import Export, Study, StudyMeasure, StudyPreset, StudyRow, printed
 from tests.support.towns import BANDS, manifest, samples, spread
 
-MEASURES = (Measure("miou", "MIoU"), Measure("f1_impervious", "IS F1"))
+MEASURES = (StudyMeasure("miou", "MIoU"), StudyMeasure("f1_impervious", "IS F1"))
 TINY = {"model.widths": "2,4", "epochs": "1", "batch": "4"}
 
 
@@ -53,18 +53,18 @@ def own_home(reproduction_home) -> Iterator[None]:
         yield
 
 
-def tiny_preset() -> Preset:
+def tiny_preset() -> StudyPreset:
     """Two networks of a few hundred parameters with two seeds."""
     rows = (
-        Row("UNet", Training("unet-tiny", TINY), on_split(), printed(MEASURES, (0.9, 0.8))),
-        Row("CroFuseNet", Training("crofusenet-tiny", TINY), on_split(), printed(MEASURES, (0.95, 0.9))),
+        StudyRow("UNet", Training("unet-tiny", TINY), on_split(), printed(MEASURES, (0.9, 0.8))),
+        StudyRow("CroFuseNet", Training("crofusenet-tiny", TINY), on_split(), printed(MEASURES, (0.95, 0.9))),
     )
-    return Preset(rows, {"town": Export("town", {})}, 2, ("The town is small.",))
+    return StudyPreset(rows, {"town": Export("town", {})}, 2, ("The town is small.",))
 
 
 @pytest.fixture
 def study(monkeypatch) -> Study:
     """A study named `tiny` in the registry."""
-    found = Study("tiny", "Two small networks", "nowhere", MEASURES, "miou", {"cpu": tiny_preset})
-    monkeypatch.setitem(reproduction.STUDIES, "tiny", found)
-    return found
+    actual = Study("tiny", "Two small networks", "nowhere", MEASURES, "miou", {"cpu": tiny_preset})
+    monkeypatch.setitem(reproduction.STUDIES, "tiny", actual)
+    return actual

@@ -7,11 +7,11 @@ from functools import partial
 import numpy as np
 import pytest
 import rasterio
-
-from gee_export.base.scheme import SCHEMES
 from local_ee.world.materials import NAMES
-from reproduction import chips
-from reproduction.chips import CLASS_OF_KIND, SITES, SMALL, _classes, _download, _site
+
+from isamap.gee_export.base.scheme import SCHEMES
+from isamap.reproduction import chips
+from isamap.reproduction.chips import CITIES, CLASS_OF_KIND, SITES, SMALL, _classes, _download, _site
 
 # what a person would call each kind of the world's ground
 CLASS_OF_NAME = {
@@ -35,9 +35,9 @@ def truth(site, tmp_path_factory, reconnected):
 
 
 def test_every_kind_of_ground_has_the_class_of_its_name():
-    number_of = {name: number for number, name in SCHEMES["landcover3m"].classes.items()}
-    wanted = [number_of[CLASS_OF_NAME.get(name, "impervious")] for name in NAMES]
-    assert list(CLASS_OF_KIND) == wanted
+    number_of = {name: index for index, name in SCHEMES["landcover3m"].classes.items()}
+    expected = [number_of[CLASS_OF_NAME.get(name, "impervious")] for name in NAMES]
+    assert list(CLASS_OF_KIND) == expected
 
 
 def test_the_raster_covers_the_site_on_whole_multiples_of_the_step(truth, site):
@@ -49,11 +49,11 @@ def test_the_raster_covers_the_site_on_whole_multiples_of_the_step(truth, site):
 
 
 def test_pixels_hold_the_class_of_most_of_their_ground(truth, site):
-    """Against numpy on the 1-m truth; of even ones the smaller (docs/engine.md, Assumptions: mode)."""
+    """Against numpy on the 1-m truth; of even ones the smaller (local_ee/docs/engine.md, Assumptions: mode)."""
     import ee
 
     with rasterio.open(truth) as file:
-        found, affine, shape = file.read(1), file.transform, file.shape
+        actual, affine, shape = file.read(1), file.transform, file.shape
         assert file.nodata is None or file.nodata < 0  # 0 is a class
     grid = {
         "dimensions": {"width": 3 * shape[1], "height": 3 * shape[0]},
@@ -64,8 +64,8 @@ def test_pixels_hold_the_class_of_most_of_their_ground(truth, site):
     kinds = ee.data.computePixels({"expression": ee.Image(index), "fileFormat": "NUMPY_NDARRAY", "grid": grid})
     classes = np.array(CLASS_OF_KIND)[kinds["class"]]
     votes = np.stack([(classes == k).reshape(shape[0], 3, shape[1], 3).sum(axis=(1, 3)) for k in range(7)])
-    assert (found == votes.argmax(axis=0)).all()
-    assert len(np.unique(found)) > 1
+    assert (actual == votes.argmax(axis=0)).all()
+    assert len(np.unique(actual)) > 1
 
 
 def test_a_raster_that_is_there_is_kept(truth, site):
@@ -80,16 +80,16 @@ def test_the_other_sensor_averages_and_then_gains(site, truth, tmp_path):
 
     _download(tmp_path / "sensor.tif", site, 4, partial(chips._sensed, site))
     with rasterio.open(tmp_path / "sensor.tif") as file:
-        found, affine = file.read(), file.transform
+        actual, affine = file.read(), file.transform
         assert file.descriptions == ("R", "G", "B", "N")
     grid = {
-        "dimensions": {"width": 4 * found.shape[2], "height": 4 * found.shape[1]},
+        "dimensions": {"width": 4 * actual.shape[2], "height": 4 * actual.shape[1]},
         "affineTransform": {"scaleX": 1, "scaleY": -1, "translateX": affine.c, "translateY": affine.f},
         "crsCode": f"EPSG:{site.epsg}",
     }
     image = ee.Image(f"{chips.WORLD}/imagery1m/{chips.YEAR}_{site.epsg - 32600}N")
     fine = ee.data.computePixels({"expression": image, "fileFormat": "NUMPY_NDARRAY", "grid": grid})
-    for band, gain, haze, name in zip(found, chips.GAINS, chips.HAZE_DN, "RGBN", strict=True):
+    for band, gain, haze, name in zip(actual, chips.GAINS, chips.HAZE_DN, "RGBN", strict=True):
         mean = fine[name].astype(float).reshape(*(n for side in band.shape for n in (side, 4))).mean(axis=(1, 3))
         assert np.abs(band - (gain * mean + haze)).max() <= 1
 
@@ -98,6 +98,17 @@ def test_truth_and_product_are_exported_on_the_same_chips():
     product, truth = chips.chips(SMALL).arguments, chips.chips_truth(SMALL).arguments
     shared = set(product) - {"label"}
     assert {key: product[key] for key in shared} == {key: truth[key] for key in shared}
+
+
+@pytest.mark.parametrize("name", CITIES)
+def test_a_city_is_no_training_ground_and_its_product_has_its_chips(name):
+    truth, product = chips.city(name).arguments, chips.city_product(name).arguments
+    shared = set(product) - {"label"}
+    assert {key: product[key] for key in shared} == {key: truth[key] for key in shared}
+    left, bottom, right, top = truth["region"][0].bounds_wsen
+    for region in chips.chips(SMALL).arguments["region"]:
+        west, south, east, north = region.bounds_wsen
+        assert right < west or east < left or top < south or north < bottom
 
 
 def test_sites_are_squares_of_the_length_asked():

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gee_export.datasets.dataset import Dataset, write
-from reproduction.labels import AREA, LabelsAsMap, excess_percent, repeated
-from reproduction.runs import Bench
-from reproduction.study import Trial
+from isamap.gee_export.datasets.dataset import Dataset, write
+from isamap.reproduction.labels import AREA, LabelsAsMap, excess_percent, repeated
+from isamap.reproduction.runs import Bench
+from isamap.reproduction.study import Trial
 from tests.reproduction.conftest import BANDS
 from tests.support.pairs import RATIO, write_pairs
 from tests.support.towns import manifest, samples, spread
@@ -35,35 +35,36 @@ def place(tmp_path_factory) -> Bench:
 
 def pixels(place: Bench, role: str) -> tuple[np.ndarray, np.ndarray]:
     """The product's classes and the truth of all test patches at 1 m, one under the other."""
-    pairs, other = Dataset.open(place.data("pairs")[0]), Dataset.open(place.data(role)[0])
-    seen = [np.kron(other.read_label(patch.id), np.ones((RATIO, RATIO), int)) for patch in pairs.in_split("test")]
+    pairs, second = Dataset.open(place.data("pairs")[0]), Dataset.open(place.data(role)[0])
+    seen = [np.kron(second.read_label(patch.id), np.ones((RATIO, RATIO), int)) for patch in pairs.in_split("test")]
     return np.concatenate(seen), np.concatenate([pairs.read_fine_label(p) for p in pairs.in_split("test")])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", ["pairs", "product"])
 def test_scores_are_those_of_the_repeated_labels(place, role):
     """F1 = 2 TP / (2 TP + FP + FN) over the pixels that the product knows."""
-    found = LabelsAsMap(role, "fine")(Trial(place, None, 0, "pairs"))
+    actual = LabelsAsMap(role, "fine")(Trial(place, None, 0, "pairs"))
     seen, truth = pixels(place, role)
-    known = seen != 255
-    both = int(((seen == 1) & (truth == 1) & known).sum())
-    either = int((seen == 1).sum()) + int(((truth == 1) & known).sum())
-    assert found.values["f1_impervious"] == pytest.approx(2 * both / either, abs=1e-5)
-    area = 100 * ((seen == 1).sum() / ((truth == 1) & known).sum() - 1)
-    assert found.values[AREA] == pytest.approx(area)
+    is_known = seen != 255
+    both = int(((seen == 1) & (truth == 1) & is_known).sum())
+    either = int((seen == 1).sum()) + int(((truth == 1) & is_known).sum())
+    assert actual.values["f1_impervious"] == pytest.approx(2 * both / either, abs=1e-5)
+    area = 100 * ((seen == 1).sum() / ((truth == 1) & is_known).sum() - 1)
+    assert actual.values[AREA] == pytest.approx(area)
 
 
 def test_own_labels_against_themselves_are_right(place):
-    found = LabelsAsMap()(Trial(place, None, 0, "product"))
-    assert found.values["oa"] == 1
-    assert found.values[AREA] == 0
+    actual = LabelsAsMap()(Trial(place, None, 0, "product"))
+    assert actual.values["oa"] == 1
+    assert actual.values[AREA] == 0
 
 
 def test_maps_are_the_labels_of_the_patches_asked_for(place):
     name = Dataset.open(place.data("pairs")[0]).in_split("test")[2].id
-    found = LabelsAsMap("product", "fine")(Trial(place, None, 0, "pairs", (name,)))
-    assert list(found.maps) == [name]
-    assert (found.maps[name] == Dataset.open(place.data("product")[0]).read_label(name)).all()
+    actual = LabelsAsMap("product", "fine")(Trial(place, None, 0, "pairs", (name,)))
+    assert list(actual.maps) == [name]
+    assert (actual.maps[name] == Dataset.open(place.data("product")[0]).read_label(name)).all()
 
 
 def test_a_product_of_other_patches_is_refused(place):

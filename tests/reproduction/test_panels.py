@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from gee_export.datasets.dataset import Dataset
-from reproduction import panels
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.reproduction import panels
 
 
 def test_shown_patches_are_of_the_test_split_from_little_to_much(town):

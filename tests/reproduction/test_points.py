@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gee_export.base.scheme import UNKNOWN
-from reproduction.points import accuracy
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.reproduction.points import accuracy
 
 
 @pytest.fixture
@@ -23,8 +23,8 @@ def test_a_map_equal_to_its_label_is_right_everywhere(labels):
 def test_points_estimate_the_share_of_pixels_that_agree(labels):
     """All known pixels are drawn: the estimate is the share itself."""
     maps = {name: np.zeros_like(label) for name, label in labels.items()}
-    known = np.concatenate([label[label != UNKNOWN] for label in labels.values()])
-    assert accuracy(labels, maps, len(known)) == pytest.approx((known == 0).mean())
+    listed = np.concatenate([label[label != UNKNOWN] for label in labels.values()])
+    assert accuracy(labels, maps, len(listed)) == pytest.approx((listed == 0).mean())
 
 
 def test_points_are_the_same_for_every_map(labels):

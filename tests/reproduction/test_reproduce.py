@@ -11,35 +11,36 @@ import pytest
 from matplotlib.image import imread
 
 import isamap
-import reproduction
-from gee_export.datasets.dataset import write
-from reproduction import page, panels, worlds
-from reproduction.evaluators import probabilities
-from reproduction.report import StudyReport, markdown
-from reproduction.reproduce import PANEL, REPORT, TEXT, reproduce
-from reproduction.runs import Bench, Training
-from reproduction.study import Study
+from isamap import reproduction
+from isamap.gee_export.datasets.dataset import write
+from isamap.reproduction import page, panels, worlds
+from isamap.reproduction.evaluators import probabilities
+from isamap.reproduction.report import StudyReport, markdown
+from isamap.reproduction.reproduce import PANEL, REPORT, TEXT, reproduce
+from isamap.reproduction.runs import Bench, Training
+from isamap.reproduction.study import Study
+from isamap.training import evaluate, train
 from tests.reproduction.conftest import MEASURES, TINY, tiny_preset
 from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
 from tests.support.towns import BANDS, manifest, samples, spread
-from training import evaluate, train
 
 
 @pytest.fixture(scope="module")
 def done(town, tmp_path_factory):
     """The study run once: its report, where it was put, and what was said."""
-    out, said = tmp_path_factory.mktemp("out"), []
+    out, words = tmp_path_factory.mktemp("out"), []
     with pytest.MonkeyPatch.context() as patch:
         small = Study("tiny", "Two small networks", "nowhere", MEASURES, "miou", {"cpu": tiny_preset})
         patch.setitem(reproduction.STUDIES, "tiny", small)
-        report = reproduce("tiny", [town], out, say=said.append)
-    return report, out, said
+        report = reproduce("tiny", [town], out, say=words.append)
+    return report, out, words
 
 
 def run_of(out: Path, town: Path, recipe: str, seed: int) -> Path:
     return Bench(out, {"town": (str(town),)}).folder(Training(recipe, TINY), seed)
 
 
+@pytest.mark.long
 def test_values_are_those_of_evaluate(done, town):
     report, out, _ = done
     for seed, value in enumerate(report.lines[1].values["miou"]):
@@ -65,9 +66,10 @@ def test_report_is_written_as_it_is_returned(done):
 def test_simulated_data_are_said_to_be_so(done):
     report, _, _ = done
     assert "simulated" in str(report).split("paper")[0]
-    assert any("says nothing about real imagery" in said for said in report.differs)
+    assert any("says nothing about real imagery" in words for words in report.differs)
 
 
+@pytest.mark.long
 def test_what_a_preset_cuts_from_the_world_is_simulated(tmp_path, monkeypatch):
     """A GeoTIFF of the world's pixels does not say where they are from, and its dataset counts as real."""
     splits = spread(8, 2, 6)
@@ -93,6 +95,7 @@ def test_steps_are_whole_batches_times_epochs(done):
     assert {made["steps"] for line in report.lines for made in line.made} == {8 // 4 * 1}
 
 
+@pytest.mark.long
 def test_finished_runs_are_only_read(done, town, study, monkeypatch):
     report, out, _ = done
 
@@ -106,26 +109,31 @@ def test_finished_runs_are_only_read(done, town, study, monkeypatch):
 
 def test_chances_are_of_the_patches_named(done, town):
     """In a shuffled order, from any split, beside each patch's own label."""
-    from gee_export.datasets.dataset import Dataset
+    from isamap.gee_export.datasets.dataset import Dataset
 
     data = Dataset.open(town)
     ids = [data.in_split("val")[1].id, data.in_split("test")[3].id, data.in_split("test")[0].id]
     _, out, _ = done
-    found = {name: label for name, _, label in probabilities(run_of(out, town, "unet-tiny", 0), [str(town)], ids)}
-    assert set(found) == set(ids)
-    assert all((found[name] == data.read_label(name)).all() for name in ids)
+    actual = {name: label for name, _, label in probabilities(run_of(out, town, "unet-tiny", 0), [str(town)], ids)}
+    assert set(actual) == set(ids)
+    assert all((actual[name] == data.read_label(name)).all() for name in ids)
+
+
+def _table_of(report) -> str:
+    """Heading, data and table of a report; legends and remarks may stand above all sections."""
+    return markdown(report, level=2, brief=True).rpartition(" |\n")[0]
 
 
 def test_page_holds_every_report_between_its_marks(done, study, tmp_path):
     report, out, _ = done
     target = tmp_path / "page.md"
     target.write_text(f"before\n{page.BEGIN}\nold words\n{page.END}\nafter\n")
-    said = page.write(target, out)
+    words = page.write(target, out)
     text = target.read_text()
     others = ", ".join(name for name in reproduction.STUDIES if name != "tiny")
-    assert f"Not run yet: {others}." in text and f"not run yet: {others}" in said
+    assert f"Not run yet: {others}." in text and f"not run yet: {others}" in words
     assert text.startswith("before\n") and text.endswith("after\n") and "old words" not in text
-    assert markdown(report, level=2) in text
+    assert _table_of(report) in text
     picture = tmp_path / "img" / "tiny.jpg"
     assert 0 < picture.stat().st_size <= page.PICTURE_MOST_BYTES
     once = text
@@ -145,8 +153,8 @@ def test_sections_of_studies_that_were_run_elsewhere_stay(done, study, tmp_path)
     (tmp_path / "img" / "crofusenet-table2.jpg").write_bytes(b"of another run")
     page.write(target, out)
     text = target.read_text()
-    assert section in text and markdown(report, level=2) in text and "old words" not in text and "Nobody" not in text
-    assert "- [crofusenet-table2](#crofusenet-table2-methods): Methods (CroFuseNet Table II)\n" in text
+    assert section in text and _table_of(report) in text and "old words" not in text and "Nobody" not in text
+    assert "- [crofusenet-table2](#crofusenet-table2-methods): CroFuseNet Table II\n" in text
     assert (tmp_path / "img" / "crofusenet-table2.jpg").read_bytes() == b"of another run"
 
 
@@ -188,6 +196,7 @@ def test_mistakes_are_one_sentence_and_exit_code_2(words, sentence, study, tmp_p
     assert sentence in error and "Traceback" not in error
 
 
+@pytest.mark.long
 def test_data_without_a_band_is_the_users_mistake(make_town, study, tmp_path, capsys):
     """Exit code 2 and the sentence of training, not a fault of the run."""
     optical = make_town(("B2", "B3", "B4", "B8"))
@@ -200,6 +209,7 @@ def test_datasets_that_a_study_needs_besides_are_asked_for(town, tmp_path, capsy
     assert "june2020=FOLDER nanjing=FOLDER" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_list_names_every_study(capsys):
     assert isamap.main(["reproduce", "--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(reproduction.STUDIES)

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from gee_export.base.errors import Fault
-from reproduction.runs import Bench, Training, levels, make_all
-from reproduction.study import Run, StudyFolder
+from isamap.gee_export.base.errors import Fault
+from isamap.reproduction.runs import Bench, Training, levels, make_all
+from isamap.reproduction.study import Run, StudyFolder
+from isamap.training import train
+from isamap.training.models import MODELS
 from tests.reproduction.conftest import TINY
-from training import train
-from training.models import MODELS
 
 MADE: list[tuple[str, int]] = []
 
@@ -95,17 +95,12 @@ def test_runs_of_one_level_need_nothing_of_each_other(place):
     assert [run.title for run, _ in (*second, *third)] == ["pruned", "tuned"]
 
 
-def test_seeds_are_runs_of_their_own(place):
-    make_all(place, [(Noted("a"), 0), (Noted("a"), 1)], say=Said())
-    assert MADE == [("a", 0), ("a", 1)]
-
-
 def test_a_failure_is_said_after_the_others_are_finished(place):
-    said = Said()
+    words = Said()
     with pytest.raises(ValueError, match="1 of 2 runs failed, the first with: no such band"):
-        make_all(place, [(Noted("bad", problem="no such band"), 0), (Noted("good"), 0)], say=said)
+        make_all(place, [(Noted("bad", problem="no such band"), 0), (Noted("good"), 0)], say=words)
     assert MADE == [("good", 0)]
-    make_all(place, [(Noted("good"), 0)], say=said)
+    make_all(place, [(Noted("good"), 0)], say=words)
     assert MADE == [("good", 0)]  # not made again
 
 
@@ -133,21 +128,21 @@ def test_a_dataset_of_another_name_is_refused(place):
 
 
 def test_settings_that_are_usual_anyway_do_not_make_another_run(town, tmp_path):
-    place = Bench(tmp_path, {"town": (str(town),)})
+    location = Bench(tmp_path, {"town": (str(town),)})
     plain = Training("unet-tiny", {"epochs": "3"})
-    told = Training("unet-tiny", {"epochs": "3", "momentum": "0.9", "model.classes": "2", "device": "cpu"})
-    assert place.folder(plain, 0) == place.folder(told, 0)
-    assert place.folder(plain, 0) != place.folder(Training("unet-tiny", {"epochs": "4"}), 0)
+    notices = Training("unet-tiny", {"epochs": "3", "momentum": "0.9", "model.classes": "2", "device": "cpu"})
+    assert location.folder(plain, 0) == location.folder(notices, 0)
+    assert location.folder(plain, 0) != location.folder(Training("unet-tiny", {"epochs": "4"}), 0)
 
 
 def test_what_a_network_is_made_with_decides_though_nobody_told_it(town, tmp_path, monkeypatch):
     """A constructor's usual value that changes makes another run: the old one is not passed off as the new."""
-    place, plain = Bench(tmp_path, {"town": (str(town),)}), Training("random_forest-tiny")
-    before = place.folder(plain, 0)
+    location, plain = Bench(tmp_path, {"town": (str(town),)}), Training("random_forest-tiny")
+    before = location.folder(plain, 0)
     model = MODELS["random_forest"]
-    other = replace(model, config=lambda **values: replace(model.config(**values), trees=7))
-    monkeypatch.setitem(MODELS, "random_forest", other)
-    assert place.folder(plain, 0) != before
+    second = replace(model, config=lambda **values: replace(model.config(**values), trees=7))
+    monkeypatch.setitem(MODELS, "random_forest", second)
+    assert location.folder(plain, 0) != before
 
 
 def test_a_run_whose_folder_was_removed_is_made_again(place):
@@ -178,10 +173,10 @@ def test_what_another_process_made_meanwhile_is_not_made_again(place):
 
 def test_a_run_gone_on_with_says_no_time_that_is_only_its_end(place):
     """What the process took that was killed is not known; the report shows a dash."""
-    whole, begun = Noted("whole"), Begun("begun")
+    full, begun = Noted("whole"), Begun("begun")
     place.folder(begun, 0).mkdir(parents=True)
-    make_all(place, [(whole, 0), (begun, 0)], say=Said())
-    assert "cpu_s" in place.note(whole, 0) and "cpu_s" not in place.note(begun, 0)
+    make_all(place, [(full, 0), (begun, 0)], say=Said())
+    assert "cpu_s" in place.note(full, 0) and "cpu_s" not in place.note(begun, 0)
 
 
 @pytest.mark.long
@@ -191,6 +186,7 @@ def test_a_process_that_is_ended_is_one_sentence(place):
         make_all(place, [(Ended("a"), 0), (Ended("b"), 0)], jobs=2, say=Said())
 
 
+@pytest.mark.long
 def test_a_judge_leaves_patches_out_of_a_training(town, tmp_path):
     """The judge's run comes first, its verdicts lie beside the run, and `isamap train --chips` made the same run."""
     judge = Training("unet-tiny", TINY)

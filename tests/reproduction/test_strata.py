@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reproduction.strata import OfRegions, block_regions
-from reproduction.study import Evaluated, Trial
+from isamap.reproduction.strata import OfRegions, block_regions
+from isamap.reproduction.study import Evaluated, Trial
 
 CLASSES = ("pervious", "impervious")
 COUNTS = np.arange(16).reshape(4, 2, 2)
@@ -21,7 +21,7 @@ def everywhere(trial: Trial) -> Evaluated:
 @pytest.fixture
 def trial(monkeypatch) -> Trial:
     """A trial on four blocks of two regions."""
-    monkeypatch.setattr("reproduction.strata.block_regions", lambda _: REGIONS)
+    monkeypatch.setattr("isamap.reproduction.strata.block_regions", lambda _: REGIONS)
     monkeypatch.setattr(Trial, "addresses", ())
     return Trial(None, None, 0)
 
@@ -44,8 +44,8 @@ def test_a_stratum_without_patches_is_refused(trial):
 
 def test_blocks_have_the_region_of_their_patches(town):
     """One region: as many blocks as the judge of labels counts, all of it."""
-    from gee_export.datasets.dataset import Dataset
-    from training.samples.ground import spatial_blocks
+    from isamap.gee_export.datasets.dataset import Dataset
+    from isamap.training.samples.ground import spatial_blocks
 
     data = Dataset.open(town)
     tested = [(data, patch) for patch in data.in_split("test")]

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from reproduction.runs import Bench, Training, make_all
-from reproduction.tuning import TUNING_SEED, Tuned
+from isamap.reproduction.runs import Bench, Training, make_all
+from isamap.reproduction.tuning import TUNING_SEED, Tuned
 from tests.reproduction.conftest import TINY
 from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
 
@@ -17,14 +17,15 @@ RATES = (1e-6, 1e-2)
 @pytest.fixture(scope="module")
 def bench(town, tmp_path_factory) -> Bench:
     """Two seeds of one network whose rate is chosen."""
-    place = Bench(tmp_path_factory.mktemp("tuned"), {"town": (str(town),)})
-    make_all(place, [(TUNED, seed) for seed in (0, 1)], say=lambda _: None)
-    return place
+    location = Bench(tmp_path_factory.mktemp("tuned"), {"town": (str(town),)})
+    make_all(location, [(TUNED, seed) for seed in (0, 1)], say=lambda _: None)
+    return location
 
 
 TUNED = Tuned(Training("unet-tiny", TINY), Training("unet-tiny", TINY), RATES)
 
 
+@pytest.mark.long
 def test_the_rate_is_that_of_the_best_rehearsal(bench):
     note = bench.note(TUNED, 0)
     assert note["lr"] == float(max(note["rehearsals"], key=note["rehearsals"].get))
@@ -46,5 +47,5 @@ def test_rehearsals_have_a_seed_of_no_row(bench):
 
 
 def test_other_rates_are_another_run(bench):
-    other = Tuned(TUNED.training, TUNED.rehearsal, (1e-3,))
-    assert bench.folder(other, 0) != bench.folder(TUNED, 0)
+    second = Tuned(TUNED.training, TUNED.rehearsal, (1e-3,))
+    assert bench.folder(second, 0) != bench.folder(TUNED, 0)

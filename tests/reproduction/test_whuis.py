@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import rasterio
 
-from gee_export.datasets.dataset import Dataset
-from reproduction import whuis
-from reproduction.reproduce import reproduce
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.reproduction import whuis
+from isamap.reproduction.reproduce import reproduce
 from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
 
 SIDE = 16
@@ -62,6 +62,7 @@ def opened(folder, tmp_path) -> Dataset:
     return Dataset.open(whuis.opened(str(folder), tmp_path / "home", lambda _: None))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_natural_layouts_are_read_alike(layout, chips_of, tmp_path):
     """Every chip comes back with its bands by name, in physical units to half a stored step, and its label."""
@@ -79,12 +80,12 @@ def test_natural_layouts_are_read_alike(layout, chips_of, tmp_path):
         "test": 2,
     }
     scale = np.array([band.scale for band in data.manifest.bands])[:, None, None]
-    wanted = {label.tobytes(): (optical, sar) for optical, sar, label in chips_of.values()}
+    expected = {label.tobytes(): (optical, sar) for optical, sar, label in chips_of.values()}
     for patch in data.patches:
-        optical, sar = wanted.pop(data.read_label(patch).tobytes())
-        found = data.read_image(patch) * scale
-        assert np.abs(found - np.concatenate([optical, sar])).max() <= 0.5 * scale.max() + 1e-6
-        assert np.abs(found[:4] - optical).max() <= 0.5e-4 + 1e-6
+        optical, sar = expected.pop(data.read_label(patch).tobytes())
+        actual = data.read_image(patch) * scale
+        assert np.abs(actual - np.concatenate([optical, sar])).max() <= 0.5 * scale.max() + 1e-6
+        assert np.abs(actual[:4] - optical).max() <= 0.5e-4 + 1e-6
 
 
 def six_band(folder, chips_of, change=lambda image, label: (image, label)) -> None:
@@ -106,6 +107,7 @@ def test_labels_of_photoshop_are_0_and_255(chips_of, tmp_path):
     assert {bytes(np.unique(data.read_label(patch))) for patch in data.patches} == {b"\0\1"}
 
 
+@pytest.mark.long
 def test_power_becomes_decibels(chips_of, tmp_path):
     """10 log10, as IEEE says."""
 
@@ -115,8 +117,8 @@ def test_power_becomes_decibels(chips_of, tmp_path):
     six_band(tmp_path / "plain", chips_of)
     six_band(tmp_path / "power", chips_of, powered)
     plain, power = (opened(tmp_path / name, tmp_path) for name in ("plain", "power"))
-    for one, other in zip(plain.patches, power.patches, strict=True):
-        assert np.abs(plain.read_image(one).astype(int) - power.read_image(other)).max() <= 1
+    for single, second in zip(plain.patches, power.patches, strict=True):
+        assert np.abs(plain.read_image(single).astype(int) - power.read_image(second)).max() <= 1
 
 
 def test_nan_is_missing(chips_of, tmp_path):
@@ -158,11 +160,12 @@ def test_datasets_and_other_folders_pass_as_they_are(town, tmp_path):
     assert whuis.opened("gs://bucket/data", tmp_path) == "gs://bucket/data"
 
 
+@pytest.mark.long
 def test_a_study_runs_on_chips(chips_of, study, tmp_path):
     """`--data FOLDER` of chips: real data with a random split, and the report says both."""
     six_band(tmp_path / "WHU-IS", chips_of)
     report = reproduce("tiny", [tmp_path / "WHU-IS"], tmp_path / "out", seeds=1, say=lambda _: None)
     (used,) = report.data
     assert not used.simulated and used.split == "random" and sum(used.patches.values()) == len(chips_of)
-    assert any("Split at random" in said for said in report.differs)
-    assert not any("simulated" in said for said in report.differs)
+    assert any("Split at random" in words for words in report.differs)
+    assert not any("simulated" in words for words in report.differs)

@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from local_ee.catalog.folder import write_image
 from odc.geo.geobox import GeoBox
 from rasterio.io import MemoryFile
-
-from local_ee.catalog.folder import write_image
 
 S1, S2 = "COPERNICUS/S1_GRD_FLOAT", "COPERNICUS/S2_SR_HARMONIZED"
 
@@ -82,12 +81,12 @@ def _pair(name: str, optical: tuple, radar: tuple) -> Pair:
 def _patches(sensor: str) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarray], dict[str, GeoBox]]]:
     """By patch name: its notes, its bands, and the grid of each."""
     package = Path(find_spec("bigearthnet_common").origin).parent
-    found: dict[str, tuple[dict, dict, dict]] = defaultdict(lambda: ({}, {}, {}))
+    actual: dict[str, tuple[dict, dict, dict]] = defaultdict(lambda: ({}, {}, {}))
     with tarfile.open(package / f"BigEarthNet-{sensor}-Example.tar.bz2") as archive:
         for member in (m for m in archive.getmembers() if m.isfile()):
             _, patch, file = member.name.split("/")
             content = archive.extractfile(member).read()
-            notes, bands, grids = found[patch]
+            notes, bands, grids = actual[patch]
             if file.endswith(".json"):
                 notes.update(json.loads(content))
             else:
@@ -95,4 +94,4 @@ def _patches(sensor: str) -> dict[str, tuple[dict[str, Any], dict[str, np.ndarra
                 with MemoryFile(content) as memory, memory.open() as source:
                     bands[band] = source.read(1)
                     grids[band] = GeoBox(source.shape, source.transform, f"EPSG:{source.crs.to_epsg()}")
-    return dict(found)
+    return dict(actual)

@@ -20,33 +20,66 @@ PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 PATIENCE_S = 180.0
 
 
+class Chromium:
+    """A browser behind two pipes: messages end with a zero byte."""
+
+    def __init__(self, to_browser: int, from_browser: int) -> None:
+        self._to, self._from = to_browser, from_browser
+        self._number, self._buffer = 0, b""
+
+    def send(self, message: dict[str, Any]) -> int:
+        """The number under which the answer comes."""
+        self._number += 1
+        os.write(self._to, json.dumps({"id": self._number} | message).encode() + b"\0")
+        return self._number
+
+    def receive(self) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            chunk = os.read(self._from, 1 << 16)
+            assert chunk, "Chromium ended"
+            self._buffer += chunk
+        message, _, self._buffer = self._buffer.partition(b"\0")
+        return json.loads(message)
+
+    @contextmanager
+    def tab(self) -> Iterator[Page]:
+        """A tab that shares nothing with tabs before: storage and cookies are its own."""
+        page = Page(self)
+        try:
+            yield page
+        finally:
+            page.close()
+
+
 class Page:
     """One tab: what it asked for (`requests`), what its console said (`complaints`), and its mouse and keys."""
 
-    def __init__(self, process: subprocess.Popen, to_browser: int, from_browser: int) -> None:
-        self.process, self._to, self._from = process, to_browser, from_browser
-        self._number, self._buffer, self.session = 0, b"", ""
+    def __init__(self, chromium: Chromium) -> None:
+        self._chromium, self.session = chromium, ""
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.choosers: list[int] = []  # file inputs whose dialogs were opened
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._context = self.call("Target.createBrowserContext")["browserContextId"]
+        target = self.call("Target.createTarget", url="about:blank", browserContextId=self._context)["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """The answer to a command; AssertionError with the browser's words where it refuses."""
-        self._number += 1
-        message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self._to, json.dumps(message).encode() + b"\0")
+        message: dict[str, Any] = {"method": method, "params": parameters}
+        number = self._chromium.send(message | ({"sessionId": self.session} if self.session else {}))
         while True:
-            answer = self._receive()
-            if answer.get("id") == self._number:
+            answer = self._chromium.receive()
+            if answer.get("id") == number:
                 assert "error" not in answer, f"{method}: {answer['error']}"
                 return answer["result"]
-            self._note(answer)
+            if answer.get("sessionId") == self.session:
+                self._note(answer)
+
+    def close(self) -> None:
+        self.session = ""
+        self.call("Target.disposeBrowserContext", browserContextId=self._context)
 
     def open(self, address: str, *, width: int = 1280, height: int = 800) -> None:
         """Loads an address and waits for its scripts to say that they are ready (data-ready of the body)."""
@@ -60,6 +93,15 @@ class Page:
         self.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
         )
+
+    def lay_out(self, width: int, height: int) -> None:
+        """Resizes, and waits until the page is laid out so wide."""
+        self.resize(width, height)
+        self.wait_for(f"innerWidth === {width}")
+
+    def wait_for_requests(self, word: str, count: int = 1) -> None:
+        """Until the page has asked for so many addresses with the word in them."""
+        self.wait_until(lambda: sum(word in each for each in self.requests) >= count, f"{count} of {word}")
 
     def evaluate(self, expression: str) -> Any:
         """The value of JavaScript, awaited; AssertionError with its error."""
@@ -98,8 +140,8 @@ class Page:
         """press, move, release, or click (press and release) at a point of the window."""
         for step in ("press", "release") if how == "click" else (how,):
             name = {"press": "mousePressed", "move": "mouseMoved", "release": "mouseReleased"}[step]
-            held = {"button": "left", "buttons": 1, "clickCount": 1}
-            self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, **held)
+            stored = {"button": "left", "buttons": 1, "clickCount": 1}
+            self.call("Input.dispatchMouseEvent", type=name, x=x, y=y, **stored)
 
     def double_click(self, x: float, y: float) -> None:
         self.mouse("click", x, y)
@@ -148,14 +190,6 @@ class Page:
         path.write_bytes(base64.b64decode(picture["data"]))
         return path
 
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            chunk = os.read(self._from, 1 << 16)
-            assert chunk, "Chromium ended"
-            self._buffer += chunk
-        message, _, self._buffer = self._buffer.partition(b"\0")
-        return json.loads(message)
-
     def _note(self, event: dict[str, Any]) -> None:
         values = event.get("params", {})
         if event.get("method") == "Network.requestWillBeSent":
@@ -170,7 +204,14 @@ class Page:
 
 @contextmanager
 def browser(folder: Path) -> Iterator[Page]:
-    """A tab of a Chromium of its own, with its profile in the folder; the test is skipped where there is none."""
+    """A tab of a Chromium of its own."""
+    with started(folder) as chromium, chromium.tab() as page:
+        yield page
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Chromium]:
+    """Chromium with its profile in the folder; the test is skipped where there is none."""
     if PROGRAM is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
     browser_reads, to_browser = os.pipe()
@@ -190,7 +231,7 @@ def browser(folder: Path) -> Iterator[Page]:
     os.close(browser_reads)
     os.close(browser_writes)
     try:
-        yield Page(process, to_browser, from_browser)
+        yield Chromium(to_browser, from_browser)
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from local_ee.catalog.folder import write_image
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import grid_of
-from gee_export.base.regions import Period, Region
-from gee_export.labelling.label_request import LabelRequest, OpenLabels, open_labels
-from gee_export.requests import pixels
-from local_ee.catalog.folder import write_image
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.labelling.label_request import LabelRequest, OpenLabels, open_labels
+from isamap.gee_export.requests import pixels
 
 LEFT, TOP = 212750.0, 3416360.0
 REGION = Region("codes", 32650, (LEFT, TOP - 160, LEFT + 160, TOP), (LEFT, TOP))
@@ -68,6 +68,19 @@ STORED = (
     Stored(f"{_SAT}/WSF/WSF_2019/a", {"b1": BYTES}, 2019),
     Stored(f"{_SAT}/WSF/WSF_EVO/a", {"b1": EVO}, 2015),
     Stored(f"{_SAT}/ESA/CEMS/EMC-BUILT-S/a", {"b1": BYTES}, 2022),
+    Stored(
+        "USGS/NLCD_RELEASES/2019_REL/NLCD/2019",
+        {"landcover": BYTES, "impervious": BYTES, "impervious_descriptor": BYTES},
+        2019,
+    ),
+    Stored(
+        "USGS/NLCD_RELEASES/2019_REL/NLCD/2016",
+        {"landcover": BYTES, "impervious": BYTES * 0, "impervious_descriptor": BYTES * 0},
+        2016,
+    ),
+    Stored(f"{_SAT}/USGS/ANNUAL_NLCD/FRACTIONAL_IMPERVIOUS_SURFACE/a", {"b1": BYTES}, 2019),
+    Stored(f"{_SAT}/USGS/ANNUAL_NLCD/FRACTIONAL_IMPERVIOUS_SURFACE/b", {"b1": BYTES * 0}, 2020),
+    Stored(f"{_SAT}/USGS/ANNUAL_NLCD/IMPERVIOUS_DESCRIPTOR/a", {"b1": BYTES}, 2019),
     Stored("projects/me/assets/own/a", {"isa": BYTES, "class": BYTES}, 2019),
     Stored("projects/me/assets/plain/plain", {"b1": BYTES}, 2019),
 )
@@ -87,7 +100,7 @@ def read(truth: LabelRequest, period: Period, grid: GeoBox = GRID, region: Regio
     fetched = {}
     if opened.image is not None:
         names = [channel.name for channel in opened.channels]
-        found = pixels.fetch(opened.image, grid, names)
-        values = np.where(found.valid_BHW, found.values_BHW, 255).astype(np.uint8)
+        raster = pixels.fetch(opened.image, grid, names)
+        values = np.where(raster.valid_BHW, raster.values_BHW, 255).astype(np.uint8)
         fetched = dict(zip(names, values, strict=True))
     return opened, opened.fuse(fetched, grid)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gee_export.datasets.dataset import Dataset, Sample, write
+from isamap.gee_export.datasets.dataset import Dataset, Sample, write
 from tests.support.towns import manifest, samples, spread
 
 BANDS = ("B2", "B3", "B4", "B8")

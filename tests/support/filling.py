@@ -10,11 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gee_export.base.errors import Fault
-from gee_export.earth_engine.session import connect
-from gee_export.export.export import export_patches
-from gee_export.requests import pixels
 from local_ee.faults import Faults
+
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.earth_engine.session import connect
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.requests import pixels
 from tests.support import killed
 
 

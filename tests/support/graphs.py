@@ -25,19 +25,19 @@ class _Digest:
         return self._known[key]
 
     def node(self, node: Mapping[str, Any], bound: dict[str, str]) -> str:
-        ((kind, content),) = node.items()
-        if kind == "valueReference":
+        ((sort, content),) = node.items()
+        if sort == "valueReference":
             return self.reference(content, bound)
-        if kind == "argumentReference":
+        if sort == "argumentReference":
             return _hash("argument", bound[content])
-        if kind == "functionDefinitionValue":
+        if sort == "functionDefinitionValue":
             inner = bound | {name: f"{len(bound)}.{at}" for at, name in enumerate(content["argumentNames"])}
             return _hash("function", self.reference(content["body"], inner))
-        if kind == "constantValue":
+        if sort == "constantValue":
             return self.constant(content)
-        if kind == "arrayValue":
+        if sort == "arrayValue":
             return _hash("list", [self.node(item, bound) for item in content["values"]])
-        if kind == "dictionaryValue":
+        if sort == "dictionaryValue":
             return _hash("dict", {key: self.node(value, bound) for key, value in content["values"].items()})
         arguments = {key: self.node(self.plain(content, value), bound) for key, value in content["arguments"].items()}
         if content["functionName"].startswith("GeometryConstructors"):

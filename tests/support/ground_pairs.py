@@ -9,8 +9,8 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from gee_export.base.grid import Raster
-from gee_export.coregistration.polynomial import Frame, Polynomial
+from isamap.gee_export.base.grid import Raster
+from isamap.gee_export.coregistration.polynomial import Polynomial, PolynomialFrame
 
 LEFT, TOP, STEP = 600_000.0, 3_390_000.0, 10.0
 CUBIC_PX = ((4.0, 1.5, -1.0, 0.5, 0.3, -0.6, 1.2, 0.0, -1.0, 0.4), (-3.0, 0.6, 1.1, 0.0, 1.0, 0.5, 0.2, -0.9, 0.0, 1.0))
@@ -23,8 +23,8 @@ def grid(side: int) -> GeoBox:
     return GeoBox((side, side), Affine(STEP, 0, LEFT, 0, -STEP, TOP), "EPSG:32650")
 
 
-def frame(side: int) -> Frame:
-    return Frame("EPSG:32650", (LEFT, TOP - STEP * side, LEFT + STEP * side, TOP))
+def frame(side: int) -> PolynomialFrame:
+    return PolynomialFrame("EPSG:32650", (LEFT, TOP - STEP * side, LEFT + STEP * side, TOP))
 
 
 def polynomial(side: int, px: tuple[tuple[float, ...], tuple[float, ...]]) -> Polynomial:

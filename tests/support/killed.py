@@ -9,11 +9,11 @@ import os
 import signal
 import sys
 
-from gee_export.base import storage
-from gee_export.base.regions import Region
-from gee_export.datasets import dataset
-from gee_export.export import blocks, export
-from gee_export.requests import pixels
+from isamap.gee_export.base import storage
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.datasets import dataset
+from isamap.gee_export.export import blocks, export
+from isamap.gee_export.requests import pixels
 from tests.support import plot as plots
 
 SMALL_REQUEST = 36 * 64 * 64  # bytes: blocks of at most 64 x 64 pixels, so that the plot needs nine

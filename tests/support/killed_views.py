@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from gee_export.base import storage
-from gee_export.export import blocks, export
+from isamap.gee_export.base import storage
+from isamap.gee_export.export import blocks, export
 from tests.support import killed
 from tests.support import plot as plots
 

@@ -22,15 +22,15 @@ import ee  # noqa: F401  (these are loaded once, for every fork)
 import geopandas  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import rasterio  # noqa: F401
-
-import gee_export.export.runner  # noqa: F401
-from gee_export.datasets.progress_log import ProgressLog, run_folder
-from gee_export.earth_engine.session import connect
-from gee_export.export.export import export_patches
-from gee_export.requests import pixels
-from gee_export.tasks import batch, export_task
 from local_ee.evaluation import graph  # noqa: F401
 from local_ee.faults import Faults
+
+import isamap.gee_export.export.runner  # noqa: F401
+from isamap.gee_export.datasets.progress_log import ProgressLog, run_folder
+from isamap.gee_export.earth_engine.session import connect
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.tasks import batch, export_task
 from tests.support import killed
 
 EVENTS = ("open", "os.rename", "os.remove", "os.mkdir")
@@ -91,23 +91,23 @@ def forked(folder: str, base: Path, way: str, number: int, *, event: int | None,
 
 def main(folder: str, base: Path, way: str, kills: int, seed: int) -> None:
     chance = random.Random(seed)
-    whole = forked(folder, base, way, 0, event=None, seconds=None)
-    print(json.dumps({"number": 0, "noted": [], **whole}), flush=True)
-    number, left = 1, kills
-    while left or number == 1:
+    full = forked(folder, base, way, 0, event=None, seconds=None)
+    print(json.dumps({"number": 0, "noted": [], **full}), flush=True)
+    index, left = 1, kills
+    while left or index == 1:
         while True:
-            rows = ProgressLog(run_folder(place(base, way, number))).rows()
+            rows = ProgressLog(run_folder(place(base, way, index))).rows()
             noted = [row["window"] for row in rows if "block" in row]
-            event = chance.randint(1, whole["events"]) if left and chance.random() < 0.7 else None
-            seconds = chance.uniform(0, whole["seconds"]) if left and event is None else None
-            run = forked(folder, base, way, number, event=event, seconds=seconds)
-            print(json.dumps({"number": number, "noted": noted, **run}), flush=True)
+            event = chance.randint(1, full["events"]) if left and chance.random() < 0.7 else None
+            seconds = chance.uniform(0, full["seconds"]) if left and event is None else None
+            run = forked(folder, base, way, index, event=event, seconds=seconds)
+            print(json.dumps({"number": index, "noted": noted, **run}), flush=True)
             if run["end"] != signal.SIGKILL:
                 break
             left -= 1
         if run["end"]:
             break
-        number += 1
+        index += 1
 
 
 if __name__ == "__main__":

@@ -24,20 +24,20 @@ def by_definition(class_HW: np.ndarray, least_px: int) -> np.ndarray:
         while waiting:
             pixel = waiting.pop()
             size += 1
-            for other in beside(*pixel):
-                if class_HW[other] == class_HW[start] and not label_HW[other]:
-                    label_HW[other] = len(sizes)
-                    waiting.append(other)
+            for second in beside(*pixel):
+                if class_HW[second] == class_HW[start] and not label_HW[second]:
+                    label_HW[second] = len(sizes)
+                    waiting.append(second)
         sizes.append(size)
     result = class_HW.copy()
-    for number, size in enumerate(sizes):
-        if not number or size >= least_px:
+    for index, size in enumerate(sizes):
+        if not index or size >= least_px:
             continue
         votes = np.zeros(255, int)
-        for pixel in zip(*np.nonzero(label_HW == number), strict=True):
-            for other in beside(*pixel):
-                if label_HW[other] != number and sizes[label_HW[other]] >= least_px:
-                    votes[class_HW[other]] += 1
+        for pixel in zip(*np.nonzero(label_HW == index), strict=True):
+            for second in beside(*pixel):
+                if label_HW[second] != index and sizes[label_HW[second]] >= least_px:
+                    votes[class_HW[second]] += 1
         if votes.any():
-            result[label_HW == number] = votes.argmax()
+            result[label_HW == index] = votes.argmax()
     return result

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gee_export.earth_engine import session
-from gee_export.earth_engine.session import Session
+from isamap.gee_export.earth_engine import session
+from isamap.gee_export.earth_engine.session import Session
 
 
 @contextmanager

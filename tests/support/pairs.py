@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from gee_export.base.scheme import UNKNOWN
-from gee_export.datasets.dataset import Dataset, DatasetManifest, Sample, write
-from gee_export.datasets.manifest import NODATA, Band, StoredLayer
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.datasets.dataset import Dataset, DatasetManifest, Sample, write
+from isamap.gee_export.datasets.manifest import NODATA, Band, StoredLayer
 from tests.support.towns import BANDS, manifest
 
 RATIO = 10

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from local_ee.catalog.folder import write_image
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from gee_export.base.grid import grid_of
-from gee_export.base.regions import Region
-from local_ee.catalog.folder import write_image
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.regions import Region
 
 HEIGHT, WIDTH = 160, 176
 LEFT, TOP = 212750.0, 3416360.0

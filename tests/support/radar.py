@@ -55,8 +55,8 @@ def _gamma(x, k, bracket):
     alpha = (1 + cu**2) / (ci**2 - cu**2)
     q = bracket(m, alpha, looks) ** 2 + 4 * alpha * looks * m * x
     middle = (m * (alpha - looks - 1) + np.sqrt(q)) / (2 * alpha)
-    found = np.where(ci <= cu, m, np.where(ci >= np.sqrt(2) * cu, x, middle))
-    return np.where(np.isnan(x), np.nan, found)
+    places = np.where(ci <= cu, m, np.where(ci >= np.sqrt(2) * cu, x, middle))
+    return np.where(np.isnan(x), np.nan, places)
 
 
 @quiet
@@ -78,9 +78,9 @@ def lee_sigma(x, k, z98):
     around = windows(x, k)
     inside = (around >= 0.378 * prior[..., None, None]) & (around <= 2.094 * prior[..., None, None])
     m, v = moments(np.where(inside, around, np.nan))
-    found = np.where(inside.any(axis=(-2, -1)), mmse(x, m, v, 0.3991**2), prior)
+    places = np.where(inside.any(axis=(-2, -1)), mmse(x, m, v, 0.3991**2), prior)
     crowd = (windows(x, 3) > z98).sum(axis=(-2, -1))
-    return np.where((x > z98) & (crowd >= 7), x, found)
+    return np.where((x > z98) & (crowd >= 7), x, places)
 
 
 def shifted(x, row, col):

@@ -15,6 +15,7 @@ from urllib.request import Request, urlopen
 from tests.support.chromium import Page
 
 ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 180  # beside other tests on two cores, a server of a second can take a minute
 TOKEN = "a-token-of-this-test-and-no-other"
 
 
@@ -33,17 +34,21 @@ class Running:
     def _reply(self, path: str, body: bytes | None) -> dict:
         headers = {"Accept": "application/json", "Authorization": f"Bearer {TOKEN}"}
         types = {"Content-Type": "application/json"} if body else {}
-        with urlopen(Request(self.address + path, body, headers | types), timeout=60) as reply:
+        with urlopen(Request(self.address + path, body, headers | types), timeout=PATIENCE_S) as reply:
             return json.loads(reply.read())
 
 
 @contextmanager
-def running_service(folder: Path, home: Path, *options: str) -> Iterator[Running]:
-    """The service over a folder, with the options of the command line; it is ended afterwards."""
+def running_service(folder: Path, home: Path, *options: str, path: Path = ROOT) -> Iterator[Running]:
+    """The service over a folder, with the options of the command line; it is ended afterwards.
+
+    path: a folder of Python modules for all of its processes.
+    """
     words = [sys.executable, "-m", "isamap", "serve", "--folder", str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ISAMAP_HOME": str(home)}
+    environment = {**os.environ, "PYTHONPATH": f"{path}{os.pathsep}{ROOT}", "ISAMAP_HOME": str(home)}
+    door = () if "--token-file" in options else ("--no-token",)
     process = subprocess.Popen(
-        [*words, "--port", "0", *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
+        [*words, "--port", "0", *door, *options], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
     )
     line = process.stdout.readline()
     address = re.search(r"http://127\.0\.0\.1:\d+", line)
@@ -52,13 +57,14 @@ def running_service(folder: Path, home: Path, *options: str) -> Iterator[Running
         yield Running(process, address.group())
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE_S)
 
 
 def map_box(page: Page) -> tuple[float, float, float, float]:
+    """Left, top, width and height of the map as the page counts them: width and height in whole pixels."""
     return page.evaluate(
-        "(() => { const b = document.querySelector('#map').getBoundingClientRect();"
-        " return [b.x, b.y, b.width, b.height] })()"
+        "(() => { const map = document.querySelector('#map'); const b = map.getBoundingClientRect();"
+        " return [b.x, b.y, map.clientWidth, map.clientHeight] })()"
     )
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gee_export.base import regions
-from gee_export.base.grid import grid_of
-from gee_export.datasets.dataset import Band, DatasetManifest, Grid, Sample
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.datasets.dataset import Band, DatasetManifest, Grid, Sample
 
 SIZE = 16
 BANDS = (Band("B2", "reflectance", 1e-4), Band("B8", "reflectance", 1e-4), Band("VV", "dB", 0.01))
@@ -35,12 +35,12 @@ def head(**changes) -> DatasetManifest:
 def samples(count: int = 12, seed: int = 0, labelled: bool = True) -> list[Sample]:
     """Patches along a diagonal, 60 % train; some pixels missing, some labels unknown."""
     rng = np.random.default_rng(seed)
-    found = []
-    for number in range(count):
+    actual = []
+    for index in range(count):
         image = rng.integers(-2500, 9000, (len(BANDS), SIZE, SIZE)).astype(np.int16)
         image[rng.random(image.shape) < 0.1] = -32768
         label = rng.choice([0, 1, 255], (SIZE, SIZE), p=[0.5, 0.4, 0.1]).astype(np.uint8)
-        split = ("train", "train", "val", "train", "test")[number % 5]
-        place = ("wuhan", "201906", 10 * number, 20 * number)
-        found.append(Sample(*place, split, image, label if labelled else None))
-    return found
+        split = ("train", "train", "val", "train", "test")[index % 5]
+        location = ("wuhan", "201906", 10 * index, 20 * index)
+        actual.append(Sample(*location, split, image, label if labelled else None))
+    return actual

@@ -79,11 +79,11 @@ def surface(grid: dict) -> np.ndarray:
     """What is at each pixel of a REST grid."""
     height, width = grid["dimensions"]["height"], grid["dimensions"]["width"]
     a = grid["affineTransform"]
-    place = Affine(a["scaleX"], a["shearX"], a["translateX"], a["shearY"], a["scaleY"], a["translateY"])
+    location = Affine(a["scaleX"], a["shearX"], a["translateX"], a["shearY"], a["scaleY"], a["translateY"])
     cols, rows = np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5)
-    found = np.zeros((height, width), [("x", "<f4"), ("y", "<f4")])
-    found["x"], found["y"] = place * (cols, rows)
-    return found
+    actual = np.zeros((height, width), [("x", "<f4"), ("y", "<f4")])
+    actual["x"], actual["y"] = location * (cols, rows)
+    return actual
 
 
 class Server:
@@ -142,12 +142,12 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        head, found, rest = self._data.partition(b"\r\n\r\n")
-        if not found:
+        head, actual, remainder = self._data.partition(b"\r\n\r\n")
+        if not actual:
             return
         lines = head.decode().split("\r\n")[1:]
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         length = int(headers["content-length"])
-        if len(rest) >= length:
-            self._data = rest[length:]
-            self._server.handle(Exchange(headers, json.loads(rest[:length]), self._transport))
+        if len(remainder) >= length:
+            self._data = remainder[length:]
+            self._server.handle(Exchange(headers, json.loads(remainder[:length]), self._transport))

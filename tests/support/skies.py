@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from local_ee.catalog.folder import write_image
 from odc.geo.geobox import GeoBox
 
-from gee_export.base.grid import grid_of
-from gee_export.base.regions import Region
-from local_ee.catalog.folder import write_image
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.regions import Region
 
 SIDE = 240
 LEFT, TOP = 700_200.0, 3_400_200.0
@@ -75,6 +75,7 @@ def _write(skies: Skies, rng: np.random.Generator, day: str, collection: str) ->
     bands["QA60"] = rng.choice([0, 0, 0, 1024, 2048, 3072, 1], (sixth, sixth)).astype(np.uint16)
     if collection == L2A:
         water = coarse(rng.random((SIDE // 20, SIDE // 20)) < 0.3, 10)
+        bands["MSK_CLDPRB"] = _sen2cor(day)
         bands["SCL"] = np.where(water, 6, rng.choice([3, 4, 4, 5, 8, 10], (half, half))).astype(np.uint8)
     level = "L2A" if collection == L2A else "L1C"
     properties = {
@@ -85,6 +86,14 @@ def _write(skies: Skies, rng: np.random.Generator, day: str, collection: str) ->
     index = index_of(day)
     write_image(skies.folder, f"{collection}/{index}", bands, GRID, properties=properties)
     skies.scenes[index if level == "L2A" else f"L1C {index}"] = bands
+
+
+def _sen2cor(day: str) -> np.ndarray:
+    """Percents of cloud probability on 20-m pixels, in blocks of 400 m."""
+    blocks = np.random.default_rng(int(day)).choice(
+        [0, 5, 50, 51, 95], (SIDE // 40, SIDE // 40), p=[0.4, 0.2, 0.1, 0.1, 0.2]
+    )
+    return coarse(blocks.astype(np.uint8), 20)
 
 
 def _write_radar(folder: Path, day: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Sample, write
+from isamap.gee_export.datasets.dataset import Band, Dataset, DatasetManifest, Sample, write
 from tests.support import samples
 
 SIZE = 48
@@ -36,16 +36,16 @@ def head(**changes) -> DatasetManifest:
 def patches() -> list[Sample]:
     """Ten patches side by side whose bright and dark ground follows the labels' edges, and some dark water."""
     rng = np.random.default_rng(7)
-    found = []
-    for number, split in enumerate(SPLITS):
+    actual = []
+    for index, split in enumerate(SPLITS):
         field = ndimage.gaussian_filter(rng.normal(size=(SIZE, SIZE)), 4)
         label = (field > np.quantile(field, 0.6)).astype(np.uint8)
         bright = ndimage.gaussian_filter(label.astype(float), 0.6)
         optical = [500 + gain * bright + rng.normal(0, 40, label.shape) for gain in (900, 1000, 1300)]
         radar = -1500 + 900 * bright + rng.normal(0, 100, label.shape)
         image = np.stack([*optical, radar]).round().astype(np.int16)
-        found.append(Sample("wuhan", "201906", 0, SIZE * number, split, image, label))
-    return found
+        actual.append(Sample("wuhan", "201906", 0, SIZE * index, split, image, label))
+    return actual
 
 
 def shifted(sample: Sample, down: int, right: int) -> Sample:

@@ -20,7 +20,11 @@ from referencing.jsonschema import DRAFT7
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures" / "stac"
 BUNDLED = Path(pystac.validation.__file__).parent / "jsonschemas"
 HOME = "https://stac-extensions.github.io"
-CORE = {"Feature": "item-spec/json-schema/item.json", "Collection": "collection-spec/json-schema/collection.json"}
+CORE = {
+    "Feature": "item-spec/json-schema/item.json",
+    "Collection": "collection-spec/json-schema/collection.json",
+    "Catalog": "catalog-spec/json-schema/catalog.json",
+}
 UNREAD = ("https://proj.org/schemas/v0.5/projjson.schema.json",)  # no document of ours has a proj:projjson
 
 

@@ -8,17 +8,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gee_export.base.errors import Fault
-from gee_export.base.periods import Month
-from gee_export.requests.meter import Meter
-from gee_export.requests.quota import Use
-from inference.request import Computing, Pixels
-from inference.tiles.receipt import Receipt
-from inference.tiles.spending import EECU
-from inference.tiles.store import TileStore
-from inference.tiles.tile import Tile
-from inference.tiles.tiling import TileWindow
-from inference.tiles.work import Work
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.periods import Month
+from isamap.gee_export.requests.meter import Meter
+from isamap.gee_export.requests.quota import Use
+from isamap.inference.mapping.request import Computing, Pixels
+from isamap.inference.tiles.receipt import Receipt
+from isamap.inference.tiles.spending import EECU
+from isamap.inference.tiles.store import TileStore
+from isamap.inference.tiles.tile import Tile
+from isamap.inference.tiles.tiling import TileWindow
+from isamap.inference.tiles.work import Work
 
 FINGERPRINT = "c0ffee" * 8
 

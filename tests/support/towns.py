@@ -9,7 +9,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from gee_export.datasets.dataset import Band, DatasetManifest, Grid, Sample
+from isamap.gee_export.datasets.dataset import Band, DatasetManifest, Grid, Sample
 
 # band -> unit, scale, mean and standard deviation of pervious pixels, shift of impervious ones
 BANDS = {
@@ -22,9 +22,14 @@ BANDS = {
 }
 
 
+def _look_of(name: str) -> tuple[str, float, float, float, float]:
+    """That of a band, or of the band that a statistic such as B4_p10 is of."""
+    return BANDS[name.partition("_")[0]]
+
+
 def manifest(bands: Sequence[str], size: int, rows: int, **changes) -> DatasetManifest:
     """A manifest of one region `town` with a column of `rows` patches."""
-    stored = tuple(Band(name, BANDS[name][0], BANDS[name][1]) for name in bands)
+    stored = tuple(Band(name, *_look_of(name)[:2]) for name in bands)
     grid = Grid.of(GeoBox((rows * size, size), Affine(10, 0, 212750, 0, -10, 3416360), "EPSG:32650"))
     values = {
         "name": "town",
@@ -34,7 +39,7 @@ def manifest(bands: Sequence[str], size: int, rows: int, **changes) -> DatasetMa
         "bands": stored,
         "label": {"product": "test"},
         "periods": ({"label": "201906", "start": "2019-06-01", "end": "2019-07-01"},),
-        "settings": {"bands": list(bands), "reducer": "mean"},
+        "settings": {"bands": list(bands), "reducer": "mean", "level": "l2a"},
         "backscatter": "sigma0",
         "grids": {"town": grid},
         "size": size,
@@ -50,7 +55,7 @@ def scene(bands: Sequence[str], size: int, rng: np.random.Generator) -> tuple[np
     label = (field > 0.4 * field.std()).astype(np.uint8)
     planes = []
     for name in bands:
-        _, scale, mean, spread, shift = BANDS[name]
+        _, scale, mean, spread, shift = _look_of(name)
         planes.append((mean + shift * label + spread * rng.standard_normal((size, size))) / scale)
     return np.rint(planes).astype(np.int16), label
 

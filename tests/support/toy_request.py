@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from gee_export.base.options import Option
+from isamap.gee_export.base.options import Option
 
 
 @dataclass(frozen=True)

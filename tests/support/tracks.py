@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from local_ee.catalog.folder import write_image
 from odc.geo.geobox import GeoBox
 from scipy.ndimage import gaussian_filter
 
-from gee_export.base.grid import grid_of
-from gee_export.base.regions import Region
-from gee_export.sentinel.sentinel1 import COLLECTION
-from gee_export.sentinel.terrain import GLO30
-from local_ee.catalog.folder import write_image
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.sentinel.sentinel1 import COLLECTION
+from isamap.gee_export.sentinel.terrain import GLO30
 
 HEIGHT, WIDTH = 260, 240
 LEFT, TOP = 300_000.0, 3_400_000.0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gee_export.datasets.dataset import Dataset, write
+from isamap.gee_export.datasets.dataset import Dataset, write
 from tests.support.pairs import write_pairs
 from tests.support.towns import BANDS, manifest, samples, spread
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-import training
-from training.models import MODELS
-from training.recipes import recipe
+from isamap import training
+from isamap.training.models import MODELS
+from isamap.training.recipes import recipe
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,9 @@ from training.recipes import recipe
     ],
 )
 def test_train_refuses(hamlet, tmp_path, arguments, sentence):
-    given = {"data": hamlet, "recipe": "unet-tiny", "out": tmp_path / "run"} | arguments
+    values = {"data": hamlet, "recipe": "unet-tiny", "out": tmp_path / "run"} | arguments
     with pytest.raises(ValueError, match=sentence):
-        training.train(**given)
+        training.train(**values)
     assert not (tmp_path / "run").exists()
 
 

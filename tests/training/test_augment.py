@@ -7,8 +7,19 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter1d
 
-from gee_export.base.scheme import UNKNOWN
-from training.samples.augment import BLUR_SHARE, CHANCES, FLIP_SHARE, Augmented, augment, draws
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.samples.augment import (
+    BLUR_SHARE,
+    CHANCES,
+    COMMON,
+    FLIP_SHARE,
+    GAIN,
+    OFFSET,
+    SLOPE,
+    Augmented,
+    augment,
+    draws,
+)
 
 KEEP, FLIP, BLUR, NO_BLUR = 0.99, 0.0, 0.0, 0.99
 SIDE = 16
@@ -36,23 +47,14 @@ def label_of(image_CHW: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("flip", [FLIP, KEEP])
 @pytest.mark.parametrize("turn", [0.0, 0.3, 0.6, 0.9])
 def test_flips_and_quarter_turns_move_image_and_label_together(flip, turn):
-    found = augment(coded(), chance(flip, turn), PAPER)
-    assert torch.equal(found.label_BHW[0], label_of(found.image_BCHW[0]))
-    assert sorted(found.image_BCHW[0, 0].flatten().tolist()) == sorted(coded().image_BCHW[0, 0].flatten().tolist())
+    augmented = augment(coded(), chance(flip, turn), PAPER)
+    assert torch.equal(augmented.label_BHW[0], label_of(augmented.image_BCHW[0]))
+    assert sorted(augmented.image_BCHW[0, 0].flatten().tolist()) == sorted(coded().image_BCHW[0, 0].flatten().tolist())
 
 
 def test_the_flip_is_vertical():
     """CroFuseNet section II-B names the vertical flip: rows change their order."""
     assert torch.equal(augment(coded(), chance(FLIP, 0.0), PAPER).image_BCHW, coded().image_BCHW.flip(2))
-
-
-def test_eight_positions_and_no_more():
-    positions = {
-        tuple(augment(coded(), chance(flip, turn), PAPER).image_BCHW.flatten().tolist())
-        for flip in (FLIP, KEEP)
-        for turn in np.linspace(0, 0.999, 16)
-    }
-    assert len(positions) == 8
 
 
 @pytest.mark.parametrize("turn", [0.1, 0.37, 0.81])
@@ -61,12 +63,12 @@ def test_any_angle_keeps_label_and_image_aligned(turn):
     side = 64
     _, cols = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
     inside = (cols >= side // 2).float()
-    whole = torch.ones(1, 1, side, side, dtype=torch.bool)
-    batch = Augmented((inside * 2 - 1)[None, None], whole, inside.to(torch.uint8)[None])
-    found = augment(batch, chance(KEEP, turn), BY_ANGLE)
-    known = found.label_BHW != UNKNOWN
-    sure = known[:, None] & (found.image_BCHW.abs() > 0.9)
-    assert torch.equal((found.image_BCHW > 0)[sure], (found.label_BHW == 1)[:, None][sure])
+    full = torch.ones(1, 1, side, side, dtype=torch.bool)
+    batch = Augmented((inside * 2 - 1)[None, None], full, inside.to(torch.uint8)[None])
+    augmented = augment(batch, chance(KEEP, turn), BY_ANGLE)
+    is_known = augmented.label_BHW != UNKNOWN
+    sure = is_known[:, None] & (augmented.image_BCHW.abs() > 0.9)
+    assert torch.equal((augmented.image_BCHW > 0)[sure], (augmented.label_BHW == 1)[:, None][sure])
     assert sure.float().mean() > 0.7
 
 
@@ -90,9 +92,9 @@ def test_unknown_and_missing_pixels_stay_so(names):
     label, valid = batch.label_BHW.clone(), batch.valid_BCHW.clone()
     label[0, 4:8, 4:8] = UNKNOWN
     valid[0, :, 4:8, 4:8] = False
-    found = augment(Augmented(batch.image_BCHW * valid, valid, label), chance(FLIP, 0.25), names)
-    assert (found.label_BHW == UNKNOWN).sum() == 16 and (~found.valid_BCHW[:, 0]).sum() == 16
-    assert torch.equal(found.label_BHW == UNKNOWN, ~found.valid_BCHW[:, 0])
+    augmented = augment(Augmented(batch.image_BCHW * valid, valid, label), chance(FLIP, 0.25), names)
+    assert (augmented.label_BHW == UNKNOWN).sum() == 16 and (~augmented.valid_BCHW[:, 0]).sum() == 16
+    assert torch.equal(augmented.label_BHW == UNKNOWN, ~augmented.valid_BCHW[:, 0])
 
 
 def test_the_blur_is_a_gaussian():
@@ -100,17 +102,17 @@ def test_the_blur_is_a_gaussian():
     rng = np.random.default_rng(0)
     image = rng.standard_normal((1, 2, 32, 32)).astype(np.float32)
     batch = Augmented(torch.from_numpy(image), torch.ones(1, 2, 32, 32, dtype=torch.bool), torch.zeros(1, 32, 32))
-    found = augment(batch, chance(KEEP, 0.0, BLUR, 1.0), PAPER).image_BCHW.numpy()
+    actual = augment(batch, chance(KEEP, 0.0, BLUR, 1.0), PAPER).image_BCHW.numpy()
     expected = gaussian_filter1d(gaussian_filter1d(image, 1.0, axis=2, radius=3), 1.0, axis=3, radius=3)
-    np.testing.assert_allclose(found[..., 4:-4, 4:-4], expected[..., 4:-4, 4:-4], atol=1e-5)
+    np.testing.assert_allclose(actual[..., 4:-4, 4:-4], expected[..., 4:-4, 4:-4], atol=1e-5)
 
 
 def test_the_blur_keeps_a_constant_to_its_edges_and_around_missing_pixels():
     valid = torch.ones(1, 1, 16, 16, dtype=torch.bool)
     valid[..., 5:9, 5:9] = False
     batch = Augmented(2.0 * valid, valid, torch.zeros(1, 16, 16))
-    found = augment(batch, chance(KEEP, 0.0, BLUR, 0.9), PAPER).image_BCHW
-    torch.testing.assert_close(found, 2.0 * valid)
+    actual = augment(batch, chance(KEEP, 0.0, BLUR, 0.9), PAPER).image_BCHW
+    torch.testing.assert_close(actual, 2.0 * valid)
 
 
 def test_only_chosen_patches_change():
@@ -127,10 +129,10 @@ def test_augmenting_leaves_its_input_alone():
 
 def test_chances_depend_on_seed_epoch_and_patch_and_on_nothing_else():
     patches = np.arange(100)
-    whole = draws(7, 3, patches)
-    assert np.array_equal(draws(7, 3, patches[[42, 5]]), whole[[42, 5]])
-    assert not np.array_equal(draws(7, 4, patches), whole)
-    assert not np.array_equal(draws(8, 3, patches), whole)
+    full = draws(7, 3, patches)
+    assert np.array_equal(draws(7, 3, patches[[42, 5]]), full[[42, 5]])
+    assert not np.array_equal(draws(7, 4, patches), full)
+    assert not np.array_equal(draws(8, 3, patches), full)
 
 
 def test_chances_are_uniform_and_unrelated():
@@ -178,9 +180,9 @@ def assert_aligned(found: Augmented) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_finer_labels_true_images_and_dates_move_with_the_image(dates, seed):
     drawn = draws(seed, 0, np.array([0]))
-    found = augment(scaled(dates), drawn, EVERY, crop=9)
-    assert found.image_BCHW.shape[-2:] == (9, 9) and found.label_BHW.shape == (1, 9 * RATIO, 9 * RATIO)
-    assert_aligned(found)
+    augmented = augment(scaled(dates), drawn, EVERY, crop=9)
+    assert augmented.image_BCHW.shape[-2:] == (9, 9) and augmented.label_BHW.shape == (1, 9 * RATIO, 9 * RATIO)
+    assert_aligned(augmented)
 
 
 def test_the_mirror_is_horizontal():
@@ -189,16 +191,17 @@ def test_the_mirror_is_horizontal():
     assert torch.equal(augment(coded(), drawn, ("mirror",)).image_BCHW, coded().image_BCHW.flip(3))
 
 
+@pytest.mark.long
 def test_crops_are_squares_of_the_patch_at_every_place():
     """LandCover3m section 2.3: chips are cropped again in every epoch."""
     places = set()
     for epoch in range(300):
-        found = augment(coded(2), draws(0, epoch, np.arange(2)), (), crop=13)
-        top, left = (found.image_BCHW[:, band, 0, 0].long() - 1 for band in (0, 1))
+        augmented = augment(coded(2), draws(0, epoch, np.arange(2)), (), crop=13)
+        top, left = (augmented.image_BCHW[:, band, 0, 0].long() - 1 for band in (0, 1))
         for patch in range(2):
             at = slice(top[patch], top[patch] + 13), slice(left[patch], left[patch] + 13)
-            assert torch.equal(found.image_BCHW[patch], coded().image_BCHW[0][:, *at])
-            assert torch.equal(found.label_BHW[patch], coded().label_BHW[0][at])
+            assert torch.equal(augmented.image_BCHW[patch], coded().image_BCHW[0][:, *at])
+            assert torch.equal(augmented.label_BHW[patch], coded().label_BHW[0][at])
             places.add((int(top[patch]), int(left[patch])))
     assert places == {(row, col) for row in range(4) for col in range(4)}
 
@@ -213,38 +216,72 @@ def test_any_angle_turns_finer_labels_and_images_of_dates_by_the_same():
     side = 32
     inside = (torch.arange(side) >= side // 2).float().expand(1, 2, 1, side, side).contiguous()
     fine = inside[:, 0].repeat_interleave(RATIO, -1).repeat_interleave(RATIO, -2)
-    whole = torch.ones_like(fine, dtype=torch.bool)
-    batch = Augmented(inside, torch.ones_like(inside, dtype=torch.bool), fine[:, 0].to(torch.uint8), fine, whole)
-    found = augment(batch, chance(KEEP, 0.1), ("rotate",))
-    coarse = found.label_BHW[:, 1::RATIO, 1::RATIO]
-    known = (coarse != UNKNOWN) & found.valid_BCHW[:, 0, 0]
-    sure = known & ((found.image_BCHW[:, 0, 0] < 0.1) | (found.image_BCHW[:, 0, 0] > 0.9))
+    full = torch.ones_like(fine, dtype=torch.bool)
+    batch = Augmented(inside, torch.ones_like(inside, dtype=torch.bool), fine[:, 0].to(torch.uint8), fine, full)
+    augmented = augment(batch, chance(KEEP, 0.1), ("rotate",))
+    coarse = augmented.label_BHW[:, 1::RATIO, 1::RATIO]
+    is_known = (coarse != UNKNOWN) & augmented.valid_BCHW[:, 0, 0]
+    sure = is_known & ((augmented.image_BCHW[:, 0, 0] < 0.1) | (augmented.image_BCHW[:, 0, 0] > 0.9))
     assert sure.float().mean() > 0.6
-    assert torch.equal(found.image_BCHW[:, 0, 0][sure] > 0.5, coarse[sure] == 1)
-    assert torch.equal(found.image_BCHW[:, 0], found.image_BCHW[:, 1])
-    agreed = found.sharp_valid_BCHW[:, 0] & (found.label_BHW != UNKNOWN)
-    assert ((found.sharp_BCHW[:, 0] > 0.5) == (found.label_BHW == 1))[agreed].float().mean() > 0.99
+    assert torch.equal(augmented.image_BCHW[:, 0, 0][sure] > 0.5, coarse[sure] == 1)
+    assert torch.equal(augmented.image_BCHW[:, 0], augmented.image_BCHW[:, 1])
+    agreed = augmented.sharp_valid_BCHW[:, 0] & (augmented.label_BHW != UNKNOWN)
+    assert ((augmented.sharp_BCHW[:, 0] > 0.5) == (augmented.label_BHW == 1))[agreed].float().mean() > 0.99
 
 
 def test_shares_stay_shares_at_any_angle():
     share = torch.full((1, SIDE, SIDE), 0.25)
     share[0, :2] = UNKNOWN
     batch = coded()
-    found = augment(Augmented(batch.image_BCHW, batch.valid_BCHW, share), chance(KEEP, 0.1), ("rotate",))
-    assert set(found.label_BHW.unique().tolist()) == {0.25, float(UNKNOWN)}
+    augmented = augment(Augmented(batch.image_BCHW, batch.valid_BCHW, share), chance(KEEP, 0.1), ("rotate",))
+    assert set(augmented.label_BHW.unique().tolist()) == {0.25, float(UNKNOWN)}
 
 
 def test_the_blur_leaves_label_and_true_image_alone():
     before = scaled(2)
-    found = augment(before, chance(KEEP, 0.0, BLUR), ("blur",))
-    assert not torch.equal(found.image_BCHW, before.image_BCHW)
-    assert found.label_BHW is before.label_BHW and found.sharp_BCHW is before.sharp_BCHW
+    augmented = augment(before, chance(KEEP, 0.0, BLUR), ("blur",))
+    assert not torch.equal(augmented.image_BCHW, before.image_BCHW)
+    assert augmented.label_BHW is before.label_BHW and augmented.sharp_BCHW is before.sharp_BCHW
 
 
 def test_each_date_is_blurred_as_if_it_were_alone():
     dated = torch.randn(1, 3, 2, SIDE, SIDE)
     valid, label = torch.ones_like(dated, dtype=torch.bool), torch.zeros(1, SIDE, SIDE, dtype=torch.uint8)
-    found = augment(Augmented(dated, valid, label), chance(KEEP, 0.0, BLUR), ("blur",)).image_BCHW
+    actual = augment(Augmented(dated, valid, label), chance(KEEP, 0.0, BLUR), ("blur",)).image_BCHW
     for date in range(3):
         alone = augment(Augmented(dated[:, date], valid[:, date], label), chance(KEEP, 0.0, BLUR), ("blur",))
-        torch.testing.assert_close(found[:, date], alone.image_BCHW)
+        torch.testing.assert_close(actual[:, date], alone.image_BCHW)
+
+
+def with_radiometry(image: torch.Tensor, drawn: float) -> torch.Tensor:
+    """The image with another radiometry; `drawn` decides which."""
+    batch = Augmented(image, torch.ones_like(image, dtype=torch.bool), torch.zeros(len(image), 4, 4))
+    chances = np.full((len(image), CHANCES), KEEP)
+    chances[:, 10] = drawn
+    return augment(batch, chances, ("radiometry",)).image_BCHW
+
+
+@pytest.mark.parametrize("drawn", np.linspace(0, 0.99, 12))
+def test_another_radiometry_is_a_gain_and_an_offset_of_each_band(drawn):
+    """Found from images of 0, 1 and 2: on a line, within the limits that the constants name."""
+    zero, single, two = (with_radiometry(torch.full((1, 5, 4, 4), float(v)), drawn)[0, :, 0, 0] for v in (0, 1, 2))
+    torch.testing.assert_close(two - single, single - zero)
+    assert ((single - zero - 1).abs() <= GAIN).all() and (zero.abs() <= OFFSET + COMMON + SLOPE).all()
+    assert len(set((single - zero).tolist())) == 5
+
+
+def test_radiometries_slope_along_the_bands_both_ways():
+    """Haze lifts the first bands, dry soil the last: over many draws the ends differ by more than offsets explain."""
+    zeros = torch.zeros(1, 5, 4, 4)
+    ends = np.array([with_radiometry(zeros, drawn)[0, [0, 4], 0, 0].numpy() for drawn in np.linspace(0, 0.999, 400)])
+    apart = ends[:, 1] - ends[:, 0]
+    assert apart.max() > 2 * OFFSET + 0.2 and apart.min() < -2 * OFFSET - 0.2 and abs(apart.mean()) < 0.1
+
+
+def test_a_missing_pixel_stays_0_under_another_radiometry():
+    batch = coded()
+    valid = batch.valid_BCHW.clone()
+    valid[:, 1, 2, 3] = False
+    image = batch.image_BCHW.masked_fill(~valid, 0.0)
+    augmented = augment(Augmented(image, valid, batch.label_BHW), np.full((1, CHANCES), 0.3), ("radiometry",))
+    assert augmented.image_BCHW[0, 1, 2, 3] == 0 and torch.equal(augmented.label_BHW, batch.label_BHW)

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 
-from gee_export.base.errors import Fault
-from gee_export.datasets.dataset import Dataset
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.training.samples import cache as caches
+from isamap.training.samples.cache import IMAGES, LABELS, open_layer
 from tests.support.towns import spread
-from training.samples import cache as caches
-from training.samples.cache import IMAGES, LABELS, open_layer
 
 
 def test_the_cache_equals_the_dataset(make, tmp_path):
@@ -35,6 +35,7 @@ def test_another_dataset_has_another_cache(make, tmp_path):
     assert not np.array_equal(*images)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("damage", ["note", "values", "gone"])
 def test_a_layer_that_is_not_whole_is_built_again(make, tmp_path, damage):
     dataset = make(spread(2, 1, 1))
@@ -67,16 +68,6 @@ def test_a_layer_that_another_process_made_meanwhile_is_no_hindrance(make, tmp_p
     monkeypatch.setattr(caches.os, "replace", replace)
     np.testing.assert_array_equal(open_layer(dataset, IMAGES, tmp_path)[0], dataset.read_image(dataset.patches[0]))
     assert not left and [path.name for path in folder.parent.iterdir()] == [IMAGES]
-
-
-def test_what_an_older_version_left_is_removed(make, tmp_path):
-    dataset = make(spread(1, 1, 1))
-    folder = tmp_path / dataset.fingerprint
-    folder.mkdir()
-    for name in ("images.npy", "labels.npy", "cache.json"):
-        (folder / name).write_bytes(b"version 2")
-    open_layer(dataset, LABELS, tmp_path)
-    assert [path.name for path in folder.iterdir()] == [LABELS]
 
 
 def test_a_damaged_patch_leaves_no_cache(make, tmp_path):

@@ -16,9 +16,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.base.errors import Fault
-from training.checkpoints import checkpoint as ck
-from training.models import build
+from isamap.gee_export.base.errors import Fault
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import build
+from tests.support.checkpoints import FACTS
 
 BANDS = (ck.BandNorm("B4", "reflectance", 0.1, 0.05, 0.0, 1.0), ck.BandNorm("VV", "dB", -11.0, 4.0))
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,14 +33,7 @@ def network(model: str = "unet") -> torch.nn.Module:
 
 
 def described(made: torch.nn.Module, model: str = "unet", **changes) -> ck.Checkpoint:
-    values = {
-        "classes": ("pervious", "impervious"),
-        "thresholds": {"impervious": 0.5},
-        "composite": {"reducer": "mean"},
-        "backscatter": "sigma0",
-        "simulated": True,
-        "metrics": {"miou": 0.9},
-    }
+    values = FACTS | {"composite": {"reducer": "mean"}, "metrics": {"miou": 0.9}}
     return ck.of_network(made, model, BANDS, **(values | changes))
 
 
@@ -119,7 +113,7 @@ def test_the_card_says_what_matters(saved):
 
 
 def test_later_fields_leave_older_checkpoints_as_they_were(saved):
-    """Where dates, target and origin are the usual ones they are not written: the fingerprint is that of isamap 0.1."""
+    """Where dates, target and origin are the usual ones they are not written."""
     text = json.loads((Path(saved.location) / ck.DESCRIPTION).read_text())
     assert not {"frames", "target", "origin"} & set(text)
     assert list(text)[:3] == ["version", "fingerprint", "model"]
@@ -242,6 +236,7 @@ def test_missing_values_may_be_anything():
     assert (ck.normalise(values, np.zeros((2, 1, 1), dtype=bool), BANDS) == 0).all()
 
 
+@pytest.mark.long
 @given(
     st.lists(st.floats(width=32), min_size=1, max_size=9),
     st.sampled_from([None, 0.0, -3.5]),
@@ -270,11 +265,11 @@ def test_a_standardisation_that_divides_by_nothing_is_refused(wrong):
         replace(BANDS[0], **wrong)
 
 
+@pytest.mark.long
 def test_a_checkpoint_is_loaded_without_the_training_libraries():
     """docs/reference/performance.md, "P1": inference takes checkpoints, and has no room for these."""
     heavy = ["pytorch_lightning", "torchmetrics", "sklearn", "geopandas", "pandas", "matplotlib", "ee", "rasterio"]
-    code = (
-        f"import sys, training.checkpoints.checkpoint, training.models; print([n for n in {heavy} if n in sys.modules])"
-    )
+    code = "import sys, isamap.training.checkpoints.checkpoint, isamap.training.models as models"
+    code += f"; print([n for n in {heavy} if n in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"

@@ -7,31 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 import isamap
-import training
-from gee_export.base.scheme import CLASSES, SEVEN
-from gee_export.datasets.dataset import Dataset
+from isamap import training
+from isamap.gee_export.base.scheme import CLASSES, SEVEN
+from isamap.training.accuracy.comparison_report import ComparisonReport, Method, _adjusted, named
+from isamap.training.accuracy.evaluation import EvaluationReport
+from tests.support.checkpoints import for_dataset
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.pairs import write_pairs
-from tests.support.towns import BANDS, spread
-from training.accuracy.comparison_report import ComparisonReport, Method, _adjusted, named
-from training.accuracy.evaluation import EvaluationReport
-from training.checkpoints import checkpoint as ck
-from training.models import build
-
-SIZES = {"unet": {"widths": (4, 8)}, "jointseg": {"widths": (4, 6), "middle": 6, "fine": 4}}
-
-
-def write_run(folder: Path, data: str, *, model: str = "unet", seed: int = 0, classes=CLASSES) -> str:
-    """An untrained network as a checkpoint for a dataset's bands."""
-    torch.manual_seed(seed)
-    head = Dataset.open(data).manifest
-    network = build(model, tuple(BANDS), {**SIZES[model], "classes": len(classes)})
-    norms = [ck.BandNorm(b.name, b.unit, head.statistics[b.name].mean, head.statistics[b.name].std) for b in head.bands]
-    values = {"classes": classes, "thresholds": {"impervious": 0.5}, "composite": head.settings, "simulated": True}
-    return ck.save(ck.of_network(network, model, norms, backscatter="sigma0", **values), network, folder).location
+from tests.support.towns import spread
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +25,9 @@ def shelf(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("shelf")
     data = write_pairs(folder / "data", spread(2, 1, 24)).storage.url
     for seed in range(3):
-        write_run(folder / f"unet-{seed}", data, seed=seed)
-    write_run(folder / "jointseg", data, model="jointseg")
-    write_run(folder / "seven", data, classes=SEVEN)
+        for_dataset(folder / f"unet-{seed}", data, seed=seed)
+    for_dataset(folder / "jointseg", data, "jointseg")
+    for_dataset(folder / "seven", data, classes=SEVEN)
     return folder
 
 
@@ -64,32 +49,34 @@ def compared(*blocks: np.ndarray) -> ComparisonReport:
     return ComparisonReport(methods, _adjusted(methods))
 
 
+@pytest.mark.long
 def test_differences_are_those_of_two_evaluations(shelf):
     reports = [training.evaluate(shelf / name, shelf / "data") for name in ("unet-0", "unet-1")]
     one, two = (report.scores.to_json(CLASSES) for report in reports)
-    found = training.compare([shelf / "unet-0", shelf / "unet-1"], shelf / "data")
-    by_measure = {difference.measure: difference.value for difference in found.differences}
+    outcome = training.compare([shelf / "unet-0", shelf / "unet-1"], shelf / "data")
+    by_measure = {difference.measure: difference.value for difference in outcome.differences}
     assert by_measure == pytest.approx({key: one[key] - two[key] for key in ("miou", "f1_impervious", "oa")}, abs=2e-5)
 
 
+@pytest.mark.long
 def test_a_group_counts_by_the_mean_of_its_runs(shelf):
     each = [training.evaluate(shelf / f"unet-{seed}", shelf / "data").scores.miou for seed in range(3)]
     runs = {"two seeds": [shelf / "unet-0", shelf / "unet-1"], "one": shelf / "unet-2"}
-    found = training.compare(runs, shelf / "data")
-    assert found.differences[0].value == pytest.approx((each[0] + each[1]) / 2 - each[2])
+    report = training.compare(runs, shelf / "data")
+    assert report.differences[0].value == pytest.approx((each[0] + each[1]) / 2 - each[2])
 
 
 def test_every_pair_is_compared_by_every_measure():
-    found = compared(hits(0.7, 0.8), hits(0.6, 0.8), hits(0.6, 0.7))
-    assert len(found.differences) == 9
-    assert len({(d.left, d.right, d.measure) for d in found.differences}) == 9
+    report = compared(hits(0.7, 0.8), hits(0.6, 0.8), hits(0.6, 0.7))
+    assert len(report.differences) == 9
+    assert len({(d.left, d.right, d.measure) for d in report.differences}) == 9
 
 
 def test_what_wins_in_all_of_twelve_blocks_is_better():
     rates = np.linspace(0.6, 0.9, 12)
-    found = compared(hits(*rates), hits(*(rates - 0.05)))
-    assert {d.verdict for d in found.differences} == {"better"}
-    assert "m0 is better than m1" in str(found)
+    report = compared(hits(*rates), hits(*(rates - 0.05)))
+    assert {d.verdict for d in report.differences} == {"better"}
+    assert "m0 is better than m1" in str(report)
 
 
 def test_recipes_whose_seeds_differ_as_much_as_they_do_are_not_distinguishable():
@@ -99,23 +86,23 @@ def test_recipes_whose_seeds_differ_as_much_as_they_do_are_not_distinguishable()
         Method(name, tuple(report_of(hits(*(rates + step))) for step in steps))
         for name, steps in (("left", (0.0, 0.08)), ("right", (0.02, 0.02 - 0.05)))
     )
-    assert {found.verdict for found in ComparisonReport((left, right), _adjusted((left, right))).differences} == {
+    assert {actual.verdict for actual in ComparisonReport((left, right), _adjusted((left, right))).differences} == {
         "not distinguishable"
     }
 
 
 def test_what_loses_in_all_of_twelve_blocks_is_worse():
     rates = np.linspace(0.6, 0.9, 12)
-    found = compared(hits(*(rates - 0.05)), hits(*rates))
-    assert {d.verdict for d in found.differences} == {"worse"}
+    report = compared(hits(*(rates - 0.05)), hits(*rates))
+    assert {d.verdict for d in report.differences} == {"worse"}
 
 
 def test_of_four_blocks_nothing_is_called_different():
     """All four speak for one, yet one exchange in eight does as much: p 0.125."""
-    found = compared(hits(0.9, 0.9, 0.9, 0.9), hits(0.5, 0.5, 0.5, 0.5))
-    assert {d.p for d in found.differences} == {0.125}
-    assert {d.verdict for d in found.differences} == {"not distinguishable"}
-    assert "no single difference, however large, can be told from chance" in str(found)
+    report = compared(hits(0.9, 0.9, 0.9, 0.9), hits(0.5, 0.5, 0.5, 0.5))
+    assert {d.p for d in report.differences} == {0.125}
+    assert {d.verdict for d in report.differences} == {"not distinguishable"}
+    assert "no single difference, however large, can be told from chance" in str(report)
 
 
 def test_eight_blocks_are_called_few():
@@ -125,9 +112,9 @@ def test_eight_blocks_are_called_few():
 
 
 def test_one_block_has_no_interval():
-    found = compared(hits(0.9), hits(0.5))
-    assert found.differences[0].interval is None and found.differences[0].p is None
-    assert "One spatial block only" in str(found)
+    report = compared(hits(0.9), hits(0.5))
+    assert report.differences[0].interval is None and report.differences[0].p is None
+    assert "One spatial block only" in str(report)
 
 
 def test_p_is_adjusted_for_all_that_are_compared():
@@ -156,6 +143,7 @@ def test_the_command_takes_groups_of_seeds(shelf, capsys):
     assert "unet-2 - unets" in text and "Only one run of unet-2:" in text
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("runs", "sentence"),
     [
@@ -174,9 +162,10 @@ def test_runs_that_cannot_be_compared_are_refused(shelf, capsys, monkeypatch, ru
     assert sentence in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_networks_of_two_scales_are_compared_on_one_layer(shelf):
-    found = training.compare([shelf / "unet-0", shelf / "jointseg"], shelf / "data", layer="fine")
-    assert found.differences[0].value is not None
+    report = training.compare([shelf / "unet-0", shelf / "jointseg"], shelf / "data", layer="fine")
+    assert report.differences[0].value is not None
 
 
 def test_a_text_is_no_list_of_runs(shelf):

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAULTS = """
 import resource, sys
 import numpy as np
-from training.cpu import tune_cpu
+from isamap.training.cpu import tune_cpu
 if sys.argv[1] == "tuned":
     assert tune_cpu()
 np.ones(8 << 20)
@@ -25,8 +25,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 def faults(how: str) -> int:
-    found = subprocess.run([sys.executable, "-c", FAULTS, how], cwd=ROOT, capture_output=True, text=True, check=True)
-    return int(found.stdout)
+    process = subprocess.run([sys.executable, "-c", FAULTS, how], cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(process.stdout)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is tuned")

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import training
+from isamap import training
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.samples.data import EpochOrder
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint as ck
-from training.samples.data import EpochOrder
 
 ROOT = Path(__file__).resolve().parents[2]
 UNET = {"epochs": "3", "batch": "4", "lr": "5e-3", "model.widths": "4,8"}
@@ -25,6 +25,7 @@ def curve(folder: Path) -> list[dict[str, float]]:
     return json.loads((folder / "history.json").read_text())
 
 
+@pytest.mark.long
 @given(st.integers(2, 40), st.integers(1, 4), st.integers(0, 5))
 def test_processes_share_every_batch_of_one(count, ranks, epoch):
     """Disjoint, equally long, and together the order of a single process."""
@@ -36,14 +37,14 @@ def test_processes_share_every_batch_of_one(count, ranks, epoch):
         assert len(shares[-1]) == len(order) == count // ranks
     alone = EpochOrder(count, 7)
     alone.set_epoch(epoch)
-    together = [place for places in zip(*shares, strict=True) for place in places]
+    together = [location for places in zip(*shares, strict=True) for location in places]
     assert together == list(alone)[: count // ranks * ranks]
 
 
 SHARED = """
 import os, sys
 sys.path.insert(0, {root!r})
-from training.samples.patches import Patches
+from isamap.training.samples.patches import Patches
 original = Patches.__getitems__
 def noting(patches, indices):
     if len(patches) == 8:  # training's
@@ -51,8 +52,9 @@ def noting(patches, indices):
             file.write(",".join(map(str, indices)) + "\\n")
     return original(patches, indices)
 Patches.__getitems__ = noting
-from training import cli
-cli.train([{data!r}], {out!r}, recipe={recipe!r}, set_={settings!r}, devices={devices})
+import isamap
+words = ["--data", {data!r}, "--out", {out!r}, "--recipe", {recipe!r}, "--devices", "{devices}", "--set", *{settings!r}]
+sys.exit(isamap.main(["train", *words]))
 """
 
 
@@ -61,10 +63,10 @@ def shared(tmp_path: Path, data: Path, recipe: str, settings: dict[str, str]) ->
     seen, out, script = tmp_path / "seen", tmp_path / "shared", tmp_path / "train.py"
     seen.mkdir()
     words = [f"{key}={value}" for key, value in settings.items()]
-    given = {"root": str(ROOT), "seen": str(seen), "data": str(data), "out": str(out)}
-    script.write_text(SHARED.format(recipe=recipe, settings=words, devices=2, **given))
-    how = {"capture_output": True, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
-    done = subprocess.run([sys.executable, str(script)], timeout=250, **how)
+    arguments = {"root": str(ROOT), "seen": str(seen), "data": str(data), "out": str(out)}
+    script.write_text(SHARED.format(recipe=recipe, settings=words, devices=2, **arguments))
+    options = {"capture_output": True, "text": True, "env": os.environ | {"OMP_NUM_THREADS": "1"}}
+    done = subprocess.run([sys.executable, str(script)], timeout=900, **options)
     assert done.returncode == 0, done.stderr
     read = [[line.split(",") for line in (seen / str(rank)).read_text().splitlines()] for rank in range(2)]
     return out, read, done.stdout + done.stderr
@@ -85,8 +87,8 @@ def test_two_processes_train_as_one(pairs, tmp_path):
     for epoch in range(2):
         order = EpochOrder(8, 0)
         order.set_epoch(epoch)
-        whole = [str(row) for row in order]
-        expected += [whole[:4], whole[4:]]
+        full = [str(row) for row in order]
+        expected += [full[:4], full[4:]]
     assert [sorted(left + right) for left, right in zip(first, second, strict=True)] == list(map(sorted, expected))
     assert printed.count("best MIoU on validation") == 1 and printed.count("epoch 2/2") == 1
     losses = [[entry["train_loss"] for entry in curve(run)] for run in (alone, two)]
@@ -108,14 +110,14 @@ def test_more_devices_than_patches_to_validate_are_refused(hamlet, tmp_path):
 
 
 def test_more_devices_than_gpus_are_refused(hamlet, tmp_path, monkeypatch):
-    monkeypatch.setattr("training.fitting.loop.torch.cuda.device_count", lambda: 1)
+    monkeypatch.setattr("isamap.training.fitting.loop.torch.cuda.device_count", lambda: 1)
     with pytest.raises(ValueError, match="devices=2: this machine has 1 GPUs that torch can use"):
         training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"devices": "2"})
 
 
 def test_a_follower_does_not_ask_for_the_lock(hamlet, tmp_path, monkeypatch):
     """The process that started it holds it."""
-    from training.runs.run_lock import alone_in
+    from isamap.training.runs.run_lock import alone_in
 
     with alone_in(tmp_path / ".lock", "run"):
         with pytest.raises(ValueError, match="another process"), alone_in(tmp_path / ".lock", "run"):

@@ -5,32 +5,34 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-
-import training
-from gee_export import export_patches
-from gee_export.base.band_globs import expanded
-from gee_export.datasets.dataset import Dataset
 from local_ee.world.embeddings import BANDS, EMBEDDING, TURN_DEG, Embeddings, turned
 from local_ee.world.fractions import CellCache
 from local_ee.world.lattice import Cut
+
+from isamap import training
+from isamap.gee_export import export_patches
+from isamap.gee_export.base.band_globs import expanded
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import build
+from isamap.training.samples.data import open_source
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint as ck
-from training.models import build
-from training.samples.data import open_source
 
 CUT = Cut(32650, -338_100, 24_600, 24, 20)
 
 
 @pytest.fixture(scope="module")
 def vectors() -> np.ndarray:
-    return Embeddings(CellCache(40)).vectors(CUT, 2019)
+    return Embeddings(CellCache()).vectors(CUT, 2019)
 
 
+@pytest.mark.long
 def test_vectors_have_length_1_in_every_year(vectors):
     for year in (2017, 2021, 2025):
         np.testing.assert_allclose(np.linalg.norm(turned(vectors, year), axis=0), 1, atol=1e-12)
 
 
+@pytest.mark.long
 def test_years_turn_each_pair_of_bands_by_a_known_angle(vectors):
     """As a complex number of each pair, a year is a factor of exp(TURN_DEG i)."""
     first, fourth = (turned(vectors, year) for year in (2017, 2020))
@@ -38,8 +40,9 @@ def test_years_turn_each_pair_of_bands_by_a_known_angle(vectors):
     np.testing.assert_allclose(ratio, np.exp(1j * np.radians(3 * TURN_DEG)), atol=1e-9)
 
 
+@pytest.mark.long
 def test_a_cut_gives_the_pixels_of_the_whole(vectors):
-    part = Embeddings(CellCache(40)).vectors(Cut(CUT.epsg, CUT.row + 5, CUT.col + 7, 9, 6), 2019)
+    part = Embeddings(CellCache()).vectors(Cut(CUT.epsg, CUT.row + 5, CUT.col + 7, 9, 6), 2019)
     np.testing.assert_allclose(part, vectors[:, 5:14, 7:13], atol=1e-6)
 
 

@@ -9,14 +9,14 @@ import pytest
 import rasterio
 import torch
 
-import inference
 import isamap
-import training
-from tests.inference.conftest import BANDS, LEGEND, small_network, stored_scene, write_tif
+from isamap import inference, training
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.runtimes import open_forward
+from tests.inference.conftest import BANDS, small_network, stored_scene, write_tif
+from tests.support.checkpoints import kept
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.training.test_runtimes import image_of, logits, relative
-from training.checkpoints import checkpoint as ck
-from training.runtimes import open_forward
 
 
 def member(folder: Path, seed: int, name: str = "unet", **changes) -> Path:
@@ -26,9 +26,8 @@ def member(folder: Path, seed: int, name: str = "unet", **changes) -> Path:
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    facts = {"classes": LEGEND.names, "thresholds": {"impervious": 0.5}, "composite": {}, "backscatter": "sigma0"}
-    fields = {"window": 128, "lattice": 96, "simulated": False} | facts | changes
-    ck.save(ck.of_network(network, name, fields.pop("bands", BANDS), **fields), network, folder)
+    fields = {"window": 128, "lattice": 96, "bands": BANDS, "simulated": False} | changes
+    kept(folder, network, name, **fields)
     return folder
 
 
@@ -52,11 +51,12 @@ def joined(three, tmp_path_factory) -> Path:
 
 def test_the_probability_is_the_members_mean(three, joined):
     x = image_of("fcn8s", 2)
-    parts = [logits(ck.load(place).build(), x).softmax(1).numpy() for place in three]
-    found = logits(ck.load(joined).build(), x).softmax(1).numpy()
-    np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-6)
+    parts = [logits(ck.load(location).build(), x).softmax(1).numpy() for location in three]
+    actual = logits(ck.load(joined).build(), x).softmax(1).numpy()
+    np.testing.assert_allclose(actual, np.mean(parts, axis=0), atol=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runtime", ["torch", "onnx", "openvino"])
 def test_every_runtime_computes_it(joined, runtime):
     x, described = image_of("fcn8s"), ck.load(joined)
@@ -64,29 +64,23 @@ def test_every_runtime_computes_it(joined, runtime):
 
 
 def test_it_is_a_checkpoint_that_knows_its_members(three, joined):
-    found = ck.load(joined)
-    assert found.origin["members"] == [ck.load(place).fingerprint for place in three]
-    assert found.thresholds == {"impervious": 0.5} and found.simulated
-    assert (found.window, found.lattice) == (128, 96) and found.multiple == 32
+    checkpoint = ck.load(joined)
+    assert checkpoint.origin["members"] == [ck.load(location).fingerprint for location in three]
+    assert checkpoint.thresholds == {"impervious": 0.5} and checkpoint.simulated
+    assert (checkpoint.window, checkpoint.lattice) == (128, 96) and checkpoint.multiple == 32
 
 
 def test_a_map_names_its_members(three, joined, tmp_path):
     scene = write_tif(tmp_path / "scene.tif", stored_scene(70, 50))
     report = inference.map_region(joined, out=tmp_path / "map.tif", input=scene, progress=False)
-    with rasterio.open(report.path) as held:
-        assert held.tags()["members"].split(",") == [ck.load(place).fingerprint for place in three]
-        assert held.tags()["model"] == "ensemble"
-
-
-def test_it_is_written_as_onnx(joined, tmp_path):
-    training.export_onnx(joined, tmp_path / "ensemble.onnx")
-    assert (tmp_path / "ensemble.onnx").stat().st_size > 0
+    with rasterio.open(report.path) as stored:
+        assert stored.tags()["members"].split(",") == [ck.load(location).fingerprint for location in three]
+        assert stored.tags()["model"] == "ensemble"
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"window": 64}, "differ in window"),
         ({"classes": ("impervious", "pervious")}, "differ in classes"),
         ({"bands": tuple(ck.BandNorm(b.name, b.unit, b.mean + 1, b.std) for b in BANDS)}, "standardisation"),
         ({"composite": {"reducer": "mean"}}, "settings of the composite"),
@@ -94,10 +88,21 @@ def test_it_is_written_as_onnx(joined, tmp_path):
     ],
 )
 def test_members_that_differ_are_refused(three, tmp_path, capsys, changes, words):
-    other = member(tmp_path / "other", 4, **changes)
-    assert isamap.main(["ensemble", str(three[0]), str(other), "--out", str(tmp_path / "out")]) == 2
+    second = member(tmp_path / "other", 4, **changes)
+    assert isamap.main(["ensemble", str(three[0]), str(second), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert words in error and "same dataset" in error and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("window", "lattice", "expected"), [(64, 48, (128, 96)), (256, 192, (256, 192)), (144, 108, (160, 96))]
+)
+def test_members_of_other_windows_are_joined_in_the_largest(three, tmp_path, window, lattice, expected):
+    """In whole steps of 32 px, which the third network halves."""
+    second = member(tmp_path / "other", 4, window=window, lattice=lattice)
+    training.ensemble([three[0], second, three[2]], tmp_path / "out")
+    checkpoint = ck.load(tmp_path / "out")
+    assert (checkpoint.window, checkpoint.lattice) == expected and checkpoint.build().multiple == 32
 
 
 def test_one_or_the_same_twice_is_no_ensemble(three, tmp_path, capsys):
@@ -108,8 +113,7 @@ def test_one_or_the_same_twice_is_no_ensemble(three, tmp_path, capsys):
 
 def test_classifiers_of_pixels_are_refused(three, tmp_path):
     network = small_network("random_forest")
-    facts = {"classes": LEGEND.names, "thresholds": {}, "composite": {}, "backscatter": "sigma0", "simulated": False}
-    ck.save(ck.of_network(network, "random_forest", BANDS, **facts), network, tmp_path / "forest")
+    kept(tmp_path / "forest", network, "random_forest", BANDS)
     with pytest.raises(ValueError, match="give networks only"):
         training.ensemble([tmp_path / "forest", three[0]], tmp_path / "out")
 

@@ -10,21 +10,18 @@ import pytest
 import torch
 
 import isamap
-import training
-from gee_export.base.scheme import CLASSES, SEVEN
-from gee_export.datasets.dataset import Dataset
+from isamap import training
+from isamap.gee_export.base.scheme import CLASSES, SEVEN
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.training.accuracy.evaluation import source_for
+from isamap.training.accuracy.predictions import predicted
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models.output import Output
+from tests.support.checkpoints import for_dataset
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.pairs import RATIO, write_pairs
-from tests.support.towns import BANDS, spread
+from tests.support.towns import spread
 from tests.training.test_bad_input import kept, town  # noqa: F401
-from training.accuracy.evaluation import source_for
-from training.accuracy.metrics import scores
-from training.accuracy.predictions import predicted
-from training.checkpoints import checkpoint as ck
-from training.models import build
-from training.models.output import Output
-
-SIZES = {"unet": {"widths": (4, 8)}, "jointseg": {"widths": (4, 6), "middle": 6, "fine": 4}}
 
 
 @pytest.fixture
@@ -32,23 +29,8 @@ def of(tmp_path):
     """Writes an untrained network as a checkpoint for a dataset's bands: of(dataset, model, classes=...)."""
 
     def write(data: str, model: str = "unet", classes: tuple[str, ...] = CLASSES) -> str:
-        torch.manual_seed(0)
-        network, head = (
-            build(model, tuple(BANDS), {**SIZES[model], "classes": len(classes)}),
-            Dataset.open(data).manifest,
-        )
-        last = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)][-1]
-        with torch.no_grad():  # several classes come out
-            last.weight.mul_(30)
-            last.bias.zero_()
-        told = head.statistics
         # another dataset's means: an evaluation standardises as the checkpoint says, not by the data at hand
-        norms = [
-            ck.BandNorm(b.name, b.unit, told[b.name].mean + told[b.name].std, told[b.name].std) for b in head.bands
-        ]
-        values = {"classes": classes, "thresholds": {"impervious": 0.5}, "composite": head.settings, "simulated": True}
-        described = ck.of_network(network, model, norms, backscatter="sigma0", **values)
-        return ck.save(described, network, tmp_path / f"{model}-{len(classes)}").location
+        return for_dataset(tmp_path / f"{model}-{len(classes)}", data, model, loud=True, shift=1, classes=classes)
 
     return write
 
@@ -60,33 +42,34 @@ def pairs(tmp_path_factory) -> str:
 
 def by_hand(run: str, data: str, truth_of, repeat: int = 1) -> np.ndarray:
     """Confusion of the test patches, one patch at a time by the network itself, in plain numpy."""
-    found, dataset = ck.load(run), Dataset.open(data)
-    network, counts = found.build(), np.zeros((len(found.classes),) * 2, int)
+    actual, dataset = ck.load(run), Dataset.open(data)
+    network, counts = actual.build(), np.zeros((len(actual.classes),) * 2, int)
     scale = np.array([band.scale for band in dataset.manifest.bands], np.float32)[:, None, None]
     for patch in dataset.in_split("test"):
         stored = dataset.read_image(patch)
-        image = ck.normalise(stored * scale, stored != -32768, found.bands)
+        image = ck.normalise(stored * scale, stored != -32768, actual.bands)
         with torch.inference_mode():
-            said = network(torch.from_numpy(image[None])).logits_BKHW[0].argmax(dim=0).numpy()
-        assert len(np.unique(said)) > 1, "a network that says one thing tells nothing"
-        np.add.at(counts, (truth_of(dataset, patch).ravel(), said.repeat(repeat, 0).repeat(repeat, 1).ravel()), 1)
+            words = network(torch.from_numpy(image[None])).logits_BKHW[0].argmax(dim=0).numpy()
+        assert len(np.unique(words)) > 1, "a network that says one thing tells nothing"
+        np.add.at(counts, (truth_of(dataset, patch).ravel(), words.repeat(repeat, 0).repeat(repeat, 1).ravel()), 1)
     return counts
 
 
+@pytest.mark.long
 def test_a_network_of_one_metre_is_judged_at_one_metre(pairs, of):
     run = of(pairs, "jointseg")
-    found = training.evaluate(run, pairs)
+    report = training.evaluate(run, pairs)
     expected = by_hand(run, pairs, lambda dataset, patch: dataset.read_fine_label(patch))
-    assert found.confusion.sum() == 3 * (16 * RATIO) ** 2
-    assert np.abs(found.confusion - expected).sum() <= 1e-4 * expected.sum()
+    assert report.confusion.sum() == 3 * (16 * RATIO) ** 2
+    assert np.abs(report.confusion - expected).sum() <= 1e-4 * expected.sum()
 
 
 def test_a_network_of_ten_metres_is_judged_at_one_metre_when_asked(pairs, of):
     """JointSeg: the 10-m map is what finer ones are compared with; each of its pixels covers ten by ten."""
     run = of(pairs)
-    found = training.evaluate(run, pairs, layer="fine")
+    report = training.evaluate(run, pairs, layer="fine")
     expected = by_hand(run, pairs, lambda dataset, patch: dataset.read_fine_label(patch), RATIO)
-    assert np.abs(found.confusion - expected).sum() <= 2 * RATIO**2
+    assert np.abs(report.confusion - expected).sum() <= 2 * RATIO**2
     assert training.evaluate(run, pairs).confusion.sum() == 3 * 16**2
 
 
@@ -102,14 +85,15 @@ def seven(image, label):
     return image, label
 
 
+@pytest.mark.long
 def test_seven_classes_are_counted_by_their_names(make, of):
-    product = {"product": "test", "classes": {str(number): name for number, name in enumerate(SEVEN)}}
+    product = {"product": "test", "classes": {str(index): name for index, name in enumerate(SEVEN)}}
     data = make(spread(2, 1, 2), change=seven, label=product).storage.url
-    found = training.evaluate(of(data, classes=SEVEN), data)
-    assert found.classes == SEVEN
-    expected = by_hand(ck.load(found.checkpoint).location, data, lambda dataset, patch: dataset.read_label(patch))
-    assert found.confusion.tolist() == expected.tolist()
-    assert found.confusion.sum(axis=1)[[1, 2, 5, 6]].sum() == 0 and "snow_ice" in str(found)
+    report = training.evaluate(of(data, classes=SEVEN), data)
+    assert report.classes == SEVEN
+    expected = by_hand(ck.load(report.checkpoint).location, data, lambda dataset, patch: dataset.read_label(patch))
+    assert report.confusion.tolist() == expected.tolist()
+    assert report.confusion.sum(axis=1)[[1, 2, 5, 6]].sum() == 0 and "snow_ice" in str(report)
     merged = training.evaluate(of(data), data)
     assert merged.confusion.sum(axis=1).tolist() == [expected.sum() - expected[4].sum(), expected[4].sum()]
 
@@ -125,14 +109,16 @@ def wide(make) -> str:
     return make(spread(2, 2, 24), size=64, name="wide").storage.url
 
 
+@pytest.mark.long
 def test_blocks_are_squares_on_the_ground_and_add_up(kept, wide):  # noqa: F811
     """24 patches of 640 m one below the other: 12 or 13 squares of 1.28 km, each with its patches' counts."""
-    found = training.evaluate(kept, wide, batch=5)
-    assert len(found.by_block) in (12, 13)
-    assert found.by_block.sum(axis=(1, 2)).max() == 2 * 64 * 64
-    assert (found.by_block.sum(axis=0) == found.confusion).all() and found.confusion.sum() == 24 * 64 * 64
+    report = training.evaluate(kept, wide, batch=5)
+    assert len(report.by_block) in (12, 13)
+    assert report.by_block.sum(axis=(1, 2)).max() == 2 * 64 * 64
+    assert (report.by_block.sum(axis=0) == report.confusion).all() and report.confusion.sum() == 24 * 64 * 64
 
 
+@pytest.mark.long
 def test_the_report_prints_and_writes_intervals(kept, wide, tmp_path, capsys):  # noqa: F811
     file = tmp_path / "scores.json"
     assert isamap.main(["evaluate", "--checkpoint", str(kept), "--data", wide, "--json", str(file)]) == 0
@@ -148,6 +134,7 @@ def test_the_report_prints_and_writes_intervals(kept, wide, tmp_path, capsys):  
     assert f"by bootstrap over {len(found.by_block)} spatial blocks.\n" in printed
 
 
+@pytest.mark.long
 def test_few_blocks_are_called_so(kept, make):  # noqa: F811
     data = make(spread(1, 1, 5), size=64, name="few").storage.url
     assert re.search(r"over [234] spatial blocks, so few that they are too narrow", str(training.evaluate(kept, data)))
@@ -162,43 +149,38 @@ def test_a_json_file_that_cannot_be_written(kept, town, tmp_path, capsys):  # no
 
 def test_what_is_written_on_this_machine_only_is_not_written_to_a_folder_named_gs(kept, town, monkeypatch, tmp_path):  # noqa: F811
     monkeypatch.chdir(tmp_path)
-    given = ["--checkpoint", str(kept), "--data", town]
+    arguments = ["--checkpoint", str(kept), "--data", town]
     for command, option in (("evaluate", "--json"), ("agreement", "--out"), ("calibrate", "--out")):
-        assert isamap.main([command, *given, option, "gs://bucket/x"]) == 2
+        assert isamap.main([command, *arguments, option, "gs://bucket/x"]) == 2
     assert not (tmp_path / "gs:").exists()
 
 
 def test_predictions_are_probabilities_beside_their_labels(kept, town):  # noqa: F811
     """By another forward pass too: here one that knows the label by the sign of the first band."""
-    found = ck.load(kept)
-    source = source_for(found, town)
+    checkpoint = ck.load(kept)
+    source = source_for(checkpoint, town)
     patches = source.split("train")
 
     def forward(image: torch.Tensor) -> Output:
         return Output(torch.stack((-image[:, 0], image[:, 0]), dim=1))
 
-    parts = list(predicted(found, source, patches, forward=forward, batch=3, device="cpu"))
-    assert np.concatenate([part.patch_B for part in parts]).tolist() == [0, 1, 2, 3]
+    parts = list(predicted(checkpoint, source, patches, forward=forward, batch=3, device="cpu"))
+    assert np.concatenate([piece.patch_B for piece in parts]).tolist() == [0, 1, 2, 3]
     labels = np.stack([Dataset.open(town).read_label(patch) for patch in Dataset.open(town).in_split("train")])
-    assert (np.concatenate([part.label_BHW for part in parts]) == labels).all()
-    for part in parts:
-        assert part.probabilities_BKHW.dtype == np.float32
-        np.testing.assert_allclose(part.probabilities_BKHW.sum(axis=1), 1, atol=1e-6)
+    assert (np.concatenate([piece.label_BHW for piece in parts]) == labels).all()
+    for piece in parts:
+        assert piece.probabilities_BKHW.dtype == np.float32
+        np.testing.assert_allclose(piece.probabilities_BKHW.sum(axis=1), 1, atol=1e-6)
     band = source.prepare(patches.__getitems__(range(4))).image_BCHW[:, 0].numpy()
-    assert ((np.concatenate([part.probabilities_BKHW for part in parts])[:, 1] > 0.5) == (band > 0)).all()
+    assert ((np.concatenate([piece.probabilities_BKHW for piece in parts])[:, 1] > 0.5) == (band > 0)).all()
 
 
 def test_predicting_leaves_its_callers_gradients_alone(kept, town):  # noqa: F811
     """Between batches, and with two predictions side by side of which one is not read to its end."""
-    found = ck.load(kept)
-    source = source_for(found, town)
-    two = [predicted(found, source, source.split("train"), batch=2, device="cpu") for _ in range(2)]
+    checkpoint = ck.load(kept)
+    source = source_for(checkpoint, town)
+    two = [predicted(checkpoint, source, source.split("train"), batch=2, device="cpu") for _ in range(2)]
     for _ in zip(*two, strict=False):
         assert not torch.is_inference_mode_enabled()
     del two
     assert not torch.is_inference_mode_enabled()
-
-
-def test_scores_of_a_report_are_those_of_its_confusion(kept, town):  # noqa: F811
-    found = training.evaluate(kept, town)
-    assert found.scores == scores(found.confusion)

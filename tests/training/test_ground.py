@@ -8,11 +8,10 @@ import pytest
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from gee_export.datasets.dataset import Dataset, Grid, write
+from isamap.gee_export.datasets.dataset import Dataset, Grid, write
+from isamap.training.runs.run import train
+from isamap.training.samples.ground import check_apart
 from tests.support.towns import BANDS, manifest, samples, spread
-from training.runs.run import train
-from training.samples.data import open_source
-from training.samples.ground import check_apart
 
 
 def test_the_same_division_of_two_months_is_apart(make):
@@ -40,13 +39,6 @@ def test_datasets_of_one_name_are_told_apart_by_their_addresses(make, tmp_path):
     with pytest.raises(ValueError) as refusal:
         check_apart([here, there])
     assert f"town ({here.storage.url}) trains on ground that town ({there.storage.url})" in str(refusal.value)
-
-
-def test_differences_of_datasets_of_one_name_give_their_addresses(make, tmp_path):
-    here, there = make(spread(2, 1, 1)), twin(tmp_path / "there", spread(2, 1, 1), backscatter="gamma0")
-    with pytest.raises(ValueError) as refusal:
-        open_source([here.storage.url, there.storage.url])
-    assert f"town ({here.storage.url}) and town ({there.storage.url}) differ in backscatter" in str(refusal.value)
 
 
 def test_patches_of_other_sizes_are_compared_on_the_ground(make):

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.runtimes import kept_graphs
+from isamap.training.runtimes.probabilities import Way, check_way, open_probabilities, softmax_of
 from tests.inference.conftest import NAMES, small_network
-from training.checkpoints import checkpoint as ck
-from training.runtimes import kept_graphs
-from training.runtimes.probabilities import Way, check_way, open_probabilities, softmax_of
+from tests.support.checkpoints import kept
 
 SHAPE = (len(NAMES), 32, 32)
 IMAGE = np.random.default_rng(2).normal(size=(1, *SHAPE)).astype(np.float32)
@@ -32,8 +33,7 @@ def saved(folder: Path, seed: int = 0) -> ck.Checkpoint:
     with torch.no_grad():
         next(network.parameters()).add_(seed)
     norms = [ck.BandNorm(band, "1", 0.0, 1.0) for band in NAMES]
-    facts = {"classes": ("pervious", "impervious"), "thresholds": {}, "composite": {}, "backscatter": "sigma0"}
-    return ck.save(ck.of_network(network, "unet", norms, simulated=True, **facts), network, folder)
+    return kept(folder, network, "unet", norms)
 
 
 def graphs(home: Path) -> list[Path]:
@@ -44,6 +44,7 @@ def chances(checkpoint: ck.Checkpoint) -> np.ndarray:
     return open_probabilities(checkpoint, WAY)(IMAGE, (1,))
 
 
+@pytest.mark.long
 def test_a_network_that_ran_here_runs_from_its_kept_graph(home, tmp_path, monkeypatch):
     """The exporter and the weights are not asked again: the file of weights is not even there."""
     checkpoint = saved(tmp_path / "run")
@@ -53,18 +54,14 @@ def test_a_network_that_ran_here_runs_from_its_kept_graph(home, tmp_path, monkey
     np.testing.assert_array_equal(chances(checkpoint), first)
 
 
-def test_it_gives_the_probabilities_of_torch(home, tmp_path):
-    checkpoint = saved(tmp_path / "run")
-    expected = open_probabilities(checkpoint, Way("torch", "fp32"))(IMAGE, (1,))
-    np.testing.assert_allclose(chances(checkpoint), expected, atol=1e-5)
-
-
+@pytest.mark.long
 def test_other_weights_have_a_graph_of_their_own(home, tmp_path):
-    one, other = saved(tmp_path / "one"), saved(tmp_path / "other", seed=1)
-    assert np.abs(chances(one) - chances(other)).max() > 1e-3
+    single, second = saved(tmp_path / "one"), saved(tmp_path / "other", seed=1)
+    assert np.abs(chances(single) - chances(second)).max() > 1e-3
     assert len(graphs(home)) == 2
 
 
+@pytest.mark.long
 def test_a_damaged_graph_is_made_again(home, tmp_path):
     checkpoint = saved(tmp_path / "run")
     first = chances(checkpoint)

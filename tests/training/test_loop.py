@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-import training
+from isamap import training
+from isamap.training.accuracy.probability_calibration import calibrate_probabilities
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.fitting.adversarial import AdversarialTask
+from isamap.training.fitting.progress import Progress
+from isamap.training.fitting.task import Task
+from tests.support.killed_at import assert_killed_at
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint as ck
-from training.fitting.adversarial import AdversarialTask
-from training.fitting.progress import Progress
-from training.fitting.task import Task
 
-ROOT = Path(__file__).resolve().parents[2]
 FAST = {"epochs": "3", "batch": "4", "lr": "5e-3"}
 UNET = FAST | {"model.widths": "4,8"}
 MOST = UNET | {"optimiser": "sgd", "momentum": "0.9", "weight_decay": "1e-3", "clip": "0.5", "ema": "0.9"}
@@ -87,26 +84,15 @@ def test_a_broken_run_repeats_the_curve_of_a_whole_one(name, whole, request, tmp
 
 @pytest.mark.long
 def test_a_killed_run_repeats_the_curve_of_a_whole_one(whole, pairs, tmp_path):
-    """kill -9 after the first epoch, with a discriminator, averages and clipping."""
+    """kill -9 in the second of three epochs of two steps, with a discriminator, averages and clipping."""
     _, recipe, settings = RUNS["discriminator"]
     data, killed = pairs, tmp_path / "killed"
     threads = "import torch; torch.set_num_threads(1); "
-    code = f"{threads}import training; training.train({str(data)!r}, {recipe!r}, {str(killed)!r}, settings={settings})"
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT)
-    while not (killed / "resume.ckpt").exists():
-        assert process.poll() is None, "over before it could be killed"
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(curve(killed)) < 3, "over before it could be killed"
+    code = f"{threads}import isamap; isamap.train({str(data)!r}, {recipe!r}, {str(killed)!r}, settings={settings})"
+    assert_killed_at("isamap.training.fitting.adversarial:AdversarialTask.training_step", 4, code)
+    assert len(curve(killed)) == 1
     training.train(data, recipe, killed, settings=settings)
     assert curve(killed) == curve(whole("discriminator")) and weights(killed) == weights(whole("discriminator"))
-
-
-@pytest.mark.parametrize("name", RUNS)
-def test_the_trainers_own_file_is_loaded_without_pickle(name, whole):
-    state = torch.load(whole(name) / "resume.ckpt", weights_only=True)
-    assert ("average" in state) == ("ema" in RUNS[name][2])
 
 
 def test_averaged_weights_are_validated_and_kept(hamlet, tmp_path, monkeypatch):
@@ -137,6 +123,7 @@ def test_averaged_weights_are_validated_and_kept(hamlet, tmp_path, monkeypatch):
     assert found == pytest.approx(curve(run.folder)[-1]["val_miou"], abs=2e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("data", "recipe", "settings"), [("hamlet", "unet", UNET), ("pairs", "jointseg", JUDGED)])
 def test_no_step_is_longer_than_the_clipped_gradient(data, recipe, settings, request, tmp_path, monkeypatch):
     """Plain SGD at a constant rate: |weights after - before| <= rate x clip a step, network and discriminator apart."""
@@ -166,6 +153,7 @@ def test_no_step_is_longer_than_the_clipped_gradient(data, recipe, settings, req
     assert (steps[:, 0] > 0.1 * 1e-2 * 0.5).all(), "gradients are longer than that unclipped"
 
 
+@pytest.mark.long
 def test_the_discriminator_learns_but_stays_out_of_checkpoints(whole):
     folder = whole("discriminator")
     state = torch.load(folder / "resume.ckpt", weights_only=True)["state_dict"]
@@ -173,6 +161,7 @@ def test_the_discriminator_learns_but_stays_out_of_checkpoints(whole):
     assert not any("discriminator" in name for name, _ in ck.load(folder).build().named_parameters())
 
 
+@pytest.mark.long
 def test_each_of_the_two_optimisers_moves_its_own_weights_only(pairs, tmp_path, monkeypatch):
     """During the network's backward pass no gradient of the discriminator is kept, and the other way round."""
     seen, original = [], AdversarialTask._step
@@ -189,6 +178,7 @@ def test_each_of_the_two_optimisers_moves_its_own_weights_only(pairs, tmp_path, 
     assert seen == [{"network"}, {"discriminator"}] * 2
 
 
+@pytest.mark.long
 def test_the_cascade_is_trained_end_to_end(pairs, tmp_path):
     """Both stages and the U-Net learn from one loss."""
     settings = FAST | {"model.features": "4", "model.growth": "2", "model.widths": "2,4", "loss.discriminator": "2"}
@@ -197,6 +187,7 @@ def test_the_cascade_is_trained_end_to_end(pairs, tmp_path):
     assert losses[1] < losses[0]
 
 
+@pytest.mark.long
 def test_sharpening_alone_needs_no_discriminator(pairs, tmp_path):
     settings = FAST | SMALL_JOINT | {"loss.sharp": "1", "loss.low": "1", "epochs": "1"}
     run = training.train(pairs, "jointseg", tmp_path / "run", settings=settings)
@@ -204,13 +195,31 @@ def test_sharpening_alone_needs_no_discriminator(pairs, tmp_path):
     assert not any(name.startswith("discriminator.") for name in state)
 
 
+@pytest.mark.long
 def test_impervious_shares_teach_and_are_validated_as_classes(pairs, tmp_path):
     settings = UNET | {"target": "share", "loss": "soft_cross_entropy", "epochs": "2"}
     run = training.train(pairs, "unet", tmp_path / "run", settings=settings)
     assert 0 < curve(run.folder)[-1]["val_miou"] <= 1
     assert (run.folder / "pictures" / "epoch_0002.png").exists()
+    report = training.evaluate(run.folder, pairs, "val")
+    document = report.to_json()["shares"]
+    assert report.shares.pixels > 0 and "percent impervious: bias" in str(report)
+    assert "probability" not in str(report)
+    bias = sum(each["pixels"] * each["bias"] for each in document["by_class"] if each["pixels"])
+    assert document["bias"] == pytest.approx(bias / document["pixels"], abs=1e-3)
+    _check_calibrated_shares(run.folder, pairs, report, tmp_path / "calibrated")
 
 
+def _check_calibrated_shares(folder, pairs, before, out):
+    """A curve of shares: by its fit's own split the mean is that of the labels, and the threshold stays 50 %."""
+    told = calibrate_probabilities(folder, pairs, out, method="isotonic")
+    after = training.evaluate(out, pairs, "val")
+    assert after.shares.bias == pytest.approx(0, abs=0.5) and after.shares.rmse < before.shares.rmse
+    assert "isotonic curve of shares; impervious from 50 % on" in str(told) and told.threshold == 0.5
+    assert told.by_split["val"][1].shares.rmse == pytest.approx(after.shares.rmse, rel=1e-6)
+
+
+@pytest.mark.long
 def test_a_diverged_run_stops_in_one_sentence_and_keeps_what_it_had(hamlet, tmp_path, monkeypatch):
     original = Task.cost
 
@@ -230,6 +239,7 @@ def test_a_process_stops_with_the_one_whose_loss_is_lost(hamlet, tmp_path, monke
         training.train(hamlet, "unet", tmp_path / "run", settings=UNET)
 
 
+@pytest.mark.long
 def test_bf16_learns_what_fp32_learns(hamlet, tmp_path):
     """The same curve within 3 %."""
     curves = []
@@ -251,7 +261,8 @@ def test_crops_are_trained_on_and_whole_patches_validated(hamlet, tmp_path, monk
     predicted = training.runs.run.predicted
     monkeypatch.setattr(Task, "forward", noting)
     monkeypatch.setattr(
-        "training.runs.run.predicted", lambda *words, **how: asked.append(how["batch"]) or predicted(*words, **how)
+        "isamap.training.runs.run.predicted",
+        lambda *words, **how: asked.append(how["batch"]) or predicted(*words, **how),
     )
     run = training.train(hamlet, "unet", tmp_path / "run", settings=UNET | {"crop": "16", "epochs": "1"})
     assert sizes == {(True, 16), (False, 32)}
@@ -273,7 +284,7 @@ def test_time_between_steps_is_waiting(monkeypatch):
     from types import SimpleNamespace
 
     clock = Clock()
-    monkeypatch.setattr("training.fitting.progress.time", clock)
+    monkeypatch.setattr("isamap.training.fitting.progress.time", clock)
     recipe = SimpleNamespace(batch=4, epochs=2, accumulate=1)
     progress = Progress(SimpleNamespace(recipe=recipe, steps_per_epoch=2))
     trainer = SimpleNamespace(current_epoch=0, is_global_zero=False)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from training.accuracy.metrics import confusion_counts, scores
+from isamap.training.accuracy.metrics import confusion_counts, scores
 
 # LandCover3m Tables 2 and 3: rows predicted, columns reference; cropland, woodland, grassland, water, impervious, bare,
 # snow
@@ -41,9 +41,9 @@ def test_kappa_of_the_five_regions(wrong, pervious, impervious, kappa):
     """RU-Net++ Table 5 (rows predicted; it cuts kappa to .903 .815 .894 .971 .963 instead of rounding,
     docs/reference/networks.md, "Losses and measures").
     """
-    found = scores(np.array([[pervious, wrong], [0, impervious]]).T)
-    assert found.kappa == pytest.approx(kappa, abs=5e-5)
-    assert found.oa == pytest.approx(1 - wrong / 200)
+    measures = scores(np.array([[pervious, wrong], [0, impervious]]).T)
+    assert measures.kappa == pytest.approx(kappa, abs=5e-5)
+    assert measures.oa == pytest.approx(1 - wrong / 200)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def test_kappa_of_the_five_regions(wrong, pervious, impervious, kappa):
 )
 def test_accuracies_of_the_land_cover_maps(table, oa, kappa, ua, pa):
     """LandCover3m Tables 2 and 3, 1,940 samples: overall, user's and producer's accuracies as printed."""
-    found = scores(np.array(table).T)
+    measures = scores(np.array(table).T)
     assert np.sum(table) == 1940
-    assert round(100 * found.oa, 2) == oa
-    assert found.kappa == pytest.approx(kappa, abs=5e-5)
-    assert [round(100 * c.ua, 2) for c in found.classes] == ua
-    assert [round(100 * c.pa, 2) for c in found.classes] == pa
+    assert round(100 * measures.oa, 2) == oa
+    assert measures.kappa == pytest.approx(kappa, abs=5e-5)
+    assert [round(100 * c.ua, 2) for c in measures.classes] == ua
+    assert [round(100 * c.pa, 2) for c in measures.classes] == pa
 
 
 # CroFuseNet Tables II to IV: impervious IoU, PA, UA, F1, pervious IoU, PA, UA, F1, MIoU, OA, mean F1; but for three
@@ -95,13 +95,13 @@ ROWS = {
 def test_a_printed_row_follows_from_three_of_its_numbers(name):
     """CroFuseNet: PA and UA of impervious and PA of pervious decide the matrix, and so the other eight as printed."""
     iou, pa, ua, f1, iou_rest, pa_rest, ua_rest, f1_rest, miou, oa, mean_f1 = ROWS[name]
-    found = scores(_counts(pa, ua, pa_rest))
-    rest, impervious = found.classes
+    measures = scores(_counts(pa, ua, pa_rest))
+    rest, impervious = measures.classes
     assert (impervious.iou, impervious.f1) == (pytest.approx(iou, abs=2e-4), pytest.approx(f1, abs=2e-4))
     assert (rest.iou, rest.f1) == (pytest.approx(iou_rest, abs=4e-4), pytest.approx(f1_rest, abs=4e-4))
     assert (100 * rest.pa, 100 * rest.ua) == (pytest.approx(pa_rest, abs=0.01), pytest.approx(ua_rest, abs=0.06))
-    assert (found.miou, found.mean_f1) == (pytest.approx(miou, abs=3e-4), pytest.approx(mean_f1, abs=3e-4))
-    assert 100 * found.oa == pytest.approx(oa, abs=0.05)
+    assert (measures.miou, measures.mean_f1) == (pytest.approx(miou, abs=3e-4), pytest.approx(mean_f1, abs=3e-4))
+    assert 100 * measures.oa == pytest.approx(oa, abs=0.05)
     assert impervious.f1 == pytest.approx(2 * pa * ua / (pa + ua) / 100, abs=1e-6)
     assert impervious.iou == pytest.approx(impervious.f1 / (2 - impervious.f1), abs=1e-12)
 
@@ -131,17 +131,18 @@ def _counts(pa: float, ua: float, pa_rest: float) -> np.ndarray:
     return np.array([[total - reference - false, false], [reference - hit, hit]])
 
 
+@pytest.mark.long
 @given(hnp.arrays(np.uint8, 60, elements=st.integers(0, 2)), hnp.arrays(np.uint8, 60, elements=st.integers(0, 2)))
 @settings(max_examples=40, deadline=None)
 def test_scores_are_the_definitions_on_pixel_sets(label, predicted):
     counts = confusion_counts(torch.from_numpy(predicted), torch.from_numpy(label), 3)
-    found = scores(counts)
-    for k, c in enumerate(found.classes):
+    measures = scores(counts)
+    for k, c in enumerate(measures.classes):
         a, b = set(np.flatnonzero(label == k)), set(np.flatnonzero(predicted == k))
         assert c.iou == (len(a & b) / len(a | b) if a | b else None)
         assert c.pa == (len(a & b) / len(a) if a else None)
         assert c.ua == (len(a & b) / len(b) if b else None)
-    assert found.oa == (label == predicted).mean()
+    assert measures.oa == (label == predicted).mean()
 
 
 def test_unknown_labels_are_not_counted():
@@ -158,20 +159,20 @@ def test_a_label_beyond_the_classes_is_refused():
 def test_counts_are_exact_beyond_float_and_int32():
     """60 km x 60 km of patches hold more pixels than float32 can count one by one."""
     counts = np.array([[3_000_000_000, 1], [0, 3_000_000_000]])
-    found = scores(counts)
-    assert found.classes[1].ua == 3_000_000_000 / 3_000_000_001
-    assert found.kappa == pytest.approx(1 - 2 / 6_000_000_001, abs=1e-12)
+    measures = scores(counts)
+    assert measures.classes[1].ua == 3_000_000_000 / 3_000_000_001
+    assert measures.kappa == pytest.approx(1 - 2 / 6_000_000_001, abs=1e-12)
 
 
 def test_a_class_that_never_occurs_is_left_out_of_the_means():
-    found = scores(np.array([[10, 0, 0], [2, 8, 0], [0, 0, 0]]))
-    assert found.classes[2].iou is None and found.classes[2].pa is None
-    assert found.miou == pytest.approx((10 / 12 + 8 / 10) / 2)
+    measures = scores(np.array([[10, 0, 0], [2, 8, 0], [0, 0, 0]]))
+    assert measures.classes[2].iou is None and measures.classes[2].pa is None
+    assert measures.miou == pytest.approx((10 / 12 + 8 / 10) / 2)
 
 
 def test_no_counts_at_all():
-    found = scores(np.zeros((2, 2), dtype=int))
-    assert (found.oa, found.miou, found.kappa) == (0.0, 0.0, None)
+    measures = scores(np.zeros((2, 2), dtype=int))
+    assert (measures.oa, measures.miou, measures.kappa) == (0.0, 0.0, None)
 
 
 @pytest.mark.parametrize("wrong", [np.ones((2, 3), dtype=int), np.ones((2, 2)), np.array([[1, -1], [0, 1]])])

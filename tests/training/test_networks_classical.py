@@ -13,13 +13,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.svm import SVC, LinearSVC
 
+from isamap.training.models.classical import SVM, RandomForest, RandomForestConfig, SVMConfig
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.models.classical import (
-    SVM,
-    RandomForest,
-    RandomForestConfig,
-    SVMConfig,
-)
 
 BANDS = ("B2", "B3", "B4", "VV")
 
@@ -67,6 +62,7 @@ def test_a_pixel_on_a_threshold_falls_on_scikit_learns_side():
         np.testing.assert_allclose(probabilities(made, edges), theirs.predict_proba(edges), atol=1e-14)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kernel", ["rbf", "linear"])
 def test_the_machines_are_scikit_learns(classes, kernel):
     x_NB, y_N = pixels(400, classes)
@@ -155,7 +151,7 @@ def test_kernel_machines_refuse_more_pixels_than_they_can_take():
 
 
 def test_the_constructor_values_are_json():
-    from training.models import build, constructor_values
+    from isamap.training.models import build, constructor_values
 
     made = build("svm", BANDS, {"kernel": "linear", "c": 0.5})
     assert build("svm", BANDS, json.loads(json.dumps(constructor_values(made)))).config == made.config

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
+from isamap.training.checkpoints import checkpoint
+from isamap.training.losses import build_loss
+from isamap.training.models import MODELS, build
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.esrgan import Discriminator
+from isamap.training.models.jointseg import JointSeg, JointSegConfig, with_block_means
+from tests.support.checkpoints import kept
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint
-from training.losses import build_loss
-from training.models import MODELS, build, parameter_count
-from training.models.classical import PixelClassifier
-from training.models.esrgan import Discriminator
-from training.models.jointseg import JointSeg, JointSegConfig, with_block_means
 
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 TRAINED = [name for name, model in MODELS.items() if not issubclass(model.network, PixelClassifier)]
@@ -34,13 +35,6 @@ def everything(output) -> list[torch.Tensor]:
     return [output.logits_BKHW, *output.side_logits, *(image for image in images if image is not None)]
 
 
-@pytest.mark.parametrize("name", TRAINED)
-def test_small_values_make_a_small_network(name):
-    """Small enough for the tests that go over all networks; fcdensenet has three published sizes only."""
-    with torch.device("meta"):
-        assert parameter_count(build(name, BANDS, MODELS[name].small)) < 1_500_000
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_logits_have_scale_times_the_input_size(name):
     network = small(name).eval()
@@ -49,7 +43,7 @@ def test_logits_have_scale_times_the_input_size(name):
         output = network(torch.randn(1, 6, step, 2 * step))
     shape = (1, network.config.classes, step * network.scale, 2 * step * network.scale)
     assert output.logits_BKHW.shape == shape
-    assert all(torch.isfinite(part).all() for part in everything(output))
+    assert all(torch.isfinite(piece).all() for piece in everything(output))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -78,17 +72,21 @@ def test_other_channels_are_refused(name):
         network(torch.zeros(1, 5, network.multiple, network.multiple))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_parameter_gets_a_finite_gradient(name):
     network = small(name)
     output = network(pixels(network))
-    sum(part.square().mean() for part in everything(output)).backward()
+    sum(piece.square().mean() for piece in everything(output)).backward()
     for path, parameter in network.named_parameters():
+        if path.startswith("attention."):  # of one date: tests/training/test_temporal.py has several
+            continue
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), path
         # a ReLU in the few units of a squeeze may be shut for both images
         assert parameter.grad.abs().sum() > 0 or ".squeeze" in path or ".excite" in path, path
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [name for name in TRAINED if name != "fcdensenet"])
 def test_a_small_step_down_its_gradient_lowers_the_loss(name):
     network = small(name).train()
@@ -107,6 +105,7 @@ def test_a_small_step_down_its_gradient_lowers_the_loss(name):
         assert loss(network(x), label) < before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_a_network_survives_its_checkpoint(name, tmp_path):
     """The contract of networks: constructor values through JSON, weights through safetensors, the same bits out."""
@@ -114,8 +113,7 @@ def test_a_network_survives_its_checkpoint(name, tmp_path):
     if name not in TRAINED:
         network.fit(torch.randn(60, len(BANDS)).numpy(), torch.arange(60).numpy() % 2)
     norms = [checkpoint.BandNorm(band, "1", 0.0, 1.0) for band in BANDS]
-    facts = {"classes": ("pervious", "impervious"), "thresholds": {}, "composite": {}, "backscatter": "sigma0"}
-    checkpoint.save(checkpoint.of_network(network, name, norms, simulated=True, **facts), network, tmp_path / "best")
+    kept(tmp_path / "best", network, name, norms)
     loaded = checkpoint.load(tmp_path / "best")
     again = loaded.build()
     assert again.config == network.config
@@ -143,18 +141,18 @@ def test_sharpening_networks_need_their_visible_bands(name):
 def test_jointseg_takes_the_visible_bands_by_name():
     """The same bands in another order, with the same weights, give the same logits and image."""
     network, mixed = small("jointseg").eval(), ("VV", "B4", "B2", "VH", "B8", "B3")
-    other = build("jointseg", mixed, MODELS["jointseg"].small).eval()
+    second = build("jointseg", mixed, MODELS["jointseg"].small).eval()
     state = network.state_dict()
-    optical, radar = ([b for b in mixed if b.startswith(kind)] for kind in ("B", "V"))
+    optical, radar = ([b for b in mixed if b.startswith(sort)] for sort in ("B", "V"))
     own = [b for b in BANDS if b.startswith("B")]
     state["optical.0.weight"] = state["optical.0.weight"][:, [own.index(b) for b in optical]]
     assert radar == ["VV", "VH"]
-    other.load_state_dict(state)
+    second.load_state_dict(state)
     x = torch.randn(1, 6, 16, 16)
     with torch.no_grad():
-        one, two = network(x), other(x[:, [BANDS.index(name) for name in mixed]])
-    torch.testing.assert_close(one.logits_BKHW, two.logits_BKHW)
-    torch.testing.assert_close(one.image, two.image)
+        single, two = network(x), second(x[:, [BANDS.index(name) for name in mixed]])
+    torch.testing.assert_close(single.logits_BKHW, two.logits_BKHW)
+    torch.testing.assert_close(single.image, two.image)
 
 
 def test_equal_dates_count_as_one():
@@ -162,17 +160,17 @@ def test_equal_dates_count_as_one():
     network = small("jointseg").eval()
     x = torch.randn(2, 6, 16, 16)
     with torch.no_grad():
-        one, many = network(x), network(x[:, None].expand(-1, 5, -1, -1, -1))
-    torch.testing.assert_close(one.logits_BKHW, many.logits_BKHW, atol=1e-5, rtol=1e-5)
+        single, many = network(x), network(x[:, None].expand(-1, 5, -1, -1, -1))
+    torch.testing.assert_close(single.logits_BKHW, many.logits_BKHW, atol=1e-5, rtol=1e-5)
 
 
 def test_the_order_of_dates_does_not_count_but_the_dates_do():
     network = small("jointseg").eval()
     x = torch.randn(1, 4, 6, 16, 16)
     with torch.no_grad():
-        one, turned, fewer = network(x), network(x.flip(1)), network(x[:, :2])
-    torch.testing.assert_close(one.logits_BKHW, turned.logits_BKHW, atol=1e-5, rtol=1e-5)
-    assert (one.logits_BKHW - fewer.logits_BKHW).abs().max() > 1e-3
+        single, turned, fewer = network(x), network(x.flip(1)), network(x[:, :2])
+    torch.testing.assert_close(single.logits_BKHW, turned.logits_BKHW, atol=1e-5, rtol=1e-5)
+    assert (single.logits_BKHW - fewer.logits_BKHW).abs().max() > 1e-3
 
 
 def test_jointseg_works_without_radar():
@@ -223,21 +221,11 @@ def test_wrong_constructor_values_are_refused(name, config, words):
         build(name, BANDS, config)
 
 
-def test_pixel_classifiers_have_no_parameters_to_descend_on():
-    classifiers = [small(name) for name in MODELS if name not in TRAINED]
-    assert classifiers
-    for made in classifiers:
-        assert isinstance(made, PixelClassifier) and not list(made.parameters())
-
-
-@pytest.mark.long
 @pytest.mark.parametrize("name", TRAINED)
-def test_default_sizes_run_on_a_patch(name):
-    """A whole forward pass of each network as it is trained by default."""
-    torch.manual_seed(0)
-    network = build(name, BANDS).eval()
+def test_default_sizes_take_a_patch(name):
+    """The shapes of a whole forward pass of each network as it is trained by default, without its numbers."""
     side = 32 if name == "progesrgan" else 128
-    with torch.no_grad():
-        output = network(torch.randn(1, 6, side, side))
+    with torch.device("meta"), torch.no_grad():
+        network = build(name, BANDS).eval()
+        output = network(torch.empty(1, 6, side, side))
     assert output.logits_BKHW.shape[2:] == (side * network.scale,) * 2
-    assert torch.isfinite(output.logits_BKHW).all()

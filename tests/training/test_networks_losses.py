@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
-from gee_export.base.scheme import UNKNOWN
-from tests.support.one_thread import one_thread  # noqa: F401
-from training.losses import (
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.losses import (
+    CrossEntropy,
     DiceFocal,
     JointSegLoss,
+    ShareError,
     SoftCrossEntropy,
     SymmetricCrossEntropy,
     WeightedCrossEntropy,
@@ -24,8 +26,9 @@ from training.losses import (
     focal_loss,
     sharpening_loss,
 )
-from training.models.output import Output
-from training.models.sharpened import SharpOutput
+from isamap.training.models.output import Output
+from isamap.training.models.sharpened import SharpOutput
+from tests.support.one_thread import one_thread  # noqa: F401
 
 
 def scene(classes: int = 2, size: int = 8, *, unknown: bool = True) -> tuple[torch.Tensor, torch.Tensor]:
@@ -63,11 +66,6 @@ def test_a_perfect_map_costs_nothing_and_an_empty_one_all_of_dice():
     _, label = scene(size=64, unknown=False)
     assert DiceFocal()(Output(sure(label)), label).item() == pytest.approx(0, abs=1e-6)
     assert dice_loss(sure(torch.zeros_like(label)), label, smooth=1e-6).item() == pytest.approx(1, abs=1e-6)
-
-
-def test_focal_without_focus_is_cross_entropy():
-    logits, label = scene(3)
-    torch.testing.assert_close(focal_loss(logits, label, gamma=0.0), cross_entropy(logits, label))
 
 
 def test_focal_is_the_mean_of_equation_3():
@@ -165,12 +163,6 @@ def test_sharpening_is_off_unless_asked_for_and_needs_the_true_image():
         JointSegLoss(sharp=0.5)(output, label)
 
 
-def test_the_true_images_cost_nothing():
-    sharp = torch.randn(2, 3, 40, 60)
-    output = SharpOutput(torch.zeros(2, 2, 40, 60), image=sharp, image_4x=area_mean(sharp, 16, 24))
-    assert sharpening_loss(output, sharp).item() == 0
-
-
 def test_low_frequencies_must_stay_the_inputs():
     output, label = joint()
     plain = JointSegLoss()(output, label)
@@ -198,6 +190,15 @@ def test_both_sides_of_the_adversarial_game():
     torch.testing.assert_close(discriminator_loss(discriminator, output.image, sharp), expected)
 
 
+def test_the_error_of_shares_is_the_mean_square_and_absolute_error_of_known_pixels():
+    logits, share = scene()[0], torch.rand(scene()[1].shape)
+    share[:, 0] = UNKNOWN
+    p, known = logits.double().softmax(dim=1)[:, 1].numpy(), share.numpy() != UNKNOWN
+    error = np.abs(p - share.double().numpy())[known]
+    cost = ShareError(absolute=0.5)(Output(logits), share).item()
+    assert cost == pytest.approx((error**2).mean() + 0.5 * error.mean(), rel=1e-5)
+
+
 def test_the_discriminators_loss_does_not_teach_the_generator():
     made = torch.zeros(1, 3, 8, 8, requires_grad=True)
     weight = torch.ones(1, requires_grad=True)
@@ -206,10 +207,12 @@ def test_the_discriminators_loss_does_not_teach_the_generator():
 
 
 LOSSES = {
+    "plain": CrossEntropy(),
     "weighted": WeightedCrossEntropy(),
     "dice_focal": DiceFocal(),
     "symmetric": SymmetricCrossEntropy(),
     "soft": SoftCrossEntropy(),
+    "share_error": ShareError(absolute=0.5),
 }
 
 
@@ -230,6 +233,15 @@ def test_a_batch_without_known_pixels_has_a_finite_gradient_of_zero(name):
     assert torch.equal(logits.grad, torch.zeros_like(logits))
 
 
+def test_jointseg_of_one_step_has_no_middle():
+    """Logits of two sizes: cross entropy at the finer one and the weighted shares of the coarser one."""
+    output, label = joint()
+    fine, (_, coarse) = output.logits_BKHW, output.side_logits
+    made = JointSegLoss(middle=7.0, coarse=0.5)(Output(fine, (coarse,)), label)
+    both = JointSegLoss(middle=0.0, coarse=0.5)(output, label)
+    torch.testing.assert_close(made, both)
+
+
 def test_jointseg_without_known_pixels_costs_nothing():
     output, label = joint()
     assert JointSegLoss()(output, torch.full_like(label, UNKNOWN)).item() == 0
@@ -243,11 +255,17 @@ def test_jointseg_without_known_pixels_costs_nothing():
         (lambda: DiceFocal(alpha=1.5), "expected a number between 0 and 1"),
         (lambda: SymmetricCrossEntropy(floor=0.0), "a floor below 0"),
         (lambda: SoftCrossEntropy()(Output(scene(3)[0]), scene(3)[1]), "teaches networks of two"),
+        (lambda: ShareError(absolute=-1.0), "loss weights absolute -1.0: expected 0 or more"),
         (lambda: JointSegLoss(low=-1.0), "expected weights of 0 or more"),
-        (lambda: JointSegLoss()(Output(scene()[0]), scene()[1]), "logits at three sizes, the network has 1"),
+        (lambda: JointSegLoss()(Output(scene()[0]), scene()[1]), "logits at three sizes or two, the network has 1"),
         (lambda: JointSegLoss(adversarial=1.0)(*joint()), "adversarial needs a discriminator"),
     ],
 )
 def test_wrong_losses_are_refused(call, words):
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_focal_without_focus_is_cross_entropy():
+    logits, label = scene(3)
+    torch.testing.assert_close(focal_loss(logits, label, gamma=0.0), cross_entropy(logits, label))

@@ -5,24 +5,32 @@ from __future__ import annotations
 import pytest
 import torch
 
+from isamap.training.models.bilinear import BilinearUNet, BilinearUNetConfig
+from isamap.training.models.crofusenet import CroFuseConfig, CroFuseNet
+from isamap.training.models.deeplabv3plus import DeepLabV3Plus
+from isamap.training.models.densenet import FCDenseNet, FCDenseNetConfig
+from isamap.training.models.esrgan import ProgESRGAN, ProgESRGANConfig
+from isamap.training.models.fcn8s import FCN8s, FCN8sConfig
+from isamap.training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
+from isamap.training.models.hrnet import HRNet, HRNetConfig
+from isamap.training.models.jointseg import JointSeg, JointSegConfig
+from isamap.training.models.runetpp import PLAIN, RUNetPP, RUNetPPConfig
+from isamap.training.models.unet import UNet, UNetConfig
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.models.bilinear import BilinearUNet, BilinearUNetConfig
-from training.models.deeplabv3plus import DeepLabV3Plus
-from training.models.densenet import FCDenseNet, FCDenseNetConfig
-from training.models.esrgan import ProgESRGAN, ProgESRGANConfig
-from training.models.fcn8s import FCN8s, FCN8sConfig
-from training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
-from training.models.hrnet import HRNet, HRNetConfig
-from training.models.jointseg import JointSeg, JointSegConfig
-from training.models.reach import Reach, unet_reach
-from training.models.runetpp import PLAIN, RUNetPP, RUNetPPConfig
-from training.models.unet import UNet, UNetConfig
 
 BANDS = ("B4", "B3", "B2", "VV")
 THIN = {"base": 4}
 JOINT = {"widths": (4, 6, 8), "blocks": 1, "middle": 4, "middle_blocks": 1, "fine": 4, "fine_blocks": 1}
 
 FINITE = {
+    "unet": lambda: UNet(BANDS, UNetConfig(widths=(4,) * 3)),
+    "unet bilinear": lambda: UNet(BANDS, UNetConfig(widths=(4,) * 5, up="bilinear")),
+    "unet 1x1": lambda: UNet(BANDS, UNetConfig(widths=(4,) * 5, head="1x1")),
+    "crofusenet none": lambda: CroFuseNet(BANDS, CroFuseConfig(widths=(4,) * 3, cfm="none")),
+    "crofusenet concat": lambda: CroFuseNet(BANDS, CroFuseConfig(widths=(4,) * 5, cfm="concat")),
+    "crofusenet bilinear": lambda: CroFuseNet(
+        BANDS, CroFuseConfig(widths=(4,) * 3, cfm="concat", up="bilinear", mfa=False)
+    ),
     "runetpp baseline": lambda: RUNetPP(BANDS, RUNetPPConfig(**PLAIN, **THIN)),
     "runetpp spatial": lambda: RUNetPP(
         BANDS,
@@ -41,8 +49,10 @@ FINITE = {
     "jointseg": lambda: JointSeg(BANDS, JointSegConfig(**JOINT)),
     "jointseg blocks": lambda: JointSeg(BANDS, JointSegConfig(**(JOINT | {"blocks": 2, "middle_blocks": 2}))),
     "jointseg flat": lambda: JointSeg(BANDS, JointSegConfig(**(JOINT | {"widths": (4,)}))),
+    "jointseg one step": lambda: JointSeg(BANDS, JointSegConfig(**JOINT, steps=1)),
     "bilinear_unet": lambda: BilinearUNet(BANDS, BilinearUNetConfig(widths=(2, 2, 2))),
     "bilinear_unet deep": lambda: BilinearUNet(BANDS, BilinearUNetConfig(widths=(2,) * 5)),
+    "nearest_unet x4": lambda: BilinearUNet(BANDS, BilinearUNetConfig(widths=(2, 2, 2), times=4, method="nearest")),
     "progesrgan": lambda: ProgESRGAN(BANDS, ProgESRGANConfig(features=4, growth=2, blocks=1, widths=(2, 2, 2))),
 }
 WHOLE_WINDOW = {
@@ -83,6 +93,7 @@ def logits(made, x: torch.Tensor, *, upright: bool) -> torch.Tensor:
     return values.transpose(2, 3) if upright else values
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "upright"), [*across(False), *across(True, always=False)])
 def test_a_tile_with_its_halo_equals_the_whole_image(name, upright):
     """docs/reference/performance.md, "P3", in float64."""
@@ -92,13 +103,14 @@ def test_a_tile_with_its_halo_equals_the_whole_image(name, upright):
     x = strip(made, 2 * halo + 5 * step, upright=upright)
     start, stop = halo + 2 * step, halo + 3 * step
     columns = slice(start - halo, stop + halo)
-    part = logits(made, x[:, :, columns] if upright else x[..., columns], upright=upright)
-    whole = logits(made, x, upright=upright)
+    output = logits(made, x[:, :, columns] if upright else x[..., columns], upright=upright)
+    full = logits(made, x, upright=upright)
     inside, tile = (slice(made.scale * a, made.scale * b) for a, b in ((halo, halo + step), (start, stop)))
-    assert (part[..., inside] - whole[..., tile]).abs().max() < 1e-12
-    assert whole.std() > 1e-6
+    assert (output[..., inside] - full[..., tile]).abs().max() < 1e-12
+    assert full.std() > 1e-6
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("name", "upright"), [*across(True), *across(False, always=False)])
 def test_the_stated_halo_is_exact(name, upright):
     """NaN spreads as far as the network looks: none arrives from beyond `halo`, some from one pixel nearer."""
@@ -123,13 +135,6 @@ def leaks(made, reach: int, pad: int, *, upright: bool) -> bool:
 def test_networks_that_see_the_whole_window_say_so(name):
     with torch.device("meta"):
         assert WHOLE_WINDOW[name]().halo is None
-
-
-@pytest.mark.parametrize("levels", [2, 3, 5])
-def test_both_ways_to_follow_a_unet_agree(levels):
-    """The U-Net's own count walks from the output down, this one from the input up."""
-    made = UNet(BANDS, UNetConfig(widths=(2,) * levels, head="1x1"))
-    assert unet_reach(levels, Reach.input()).halo(made.multiple) == made.halo
 
 
 def test_the_papers_receptive_field_is_of_this_size():

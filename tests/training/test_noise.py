@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import isamap
-import training
-from gee_export.base.errors import Fault
-from gee_export.base.scheme import UNKNOWN
-from gee_export.datasets.dataset import Dataset, Patch
+from isamap import training
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.datasets.dataset import Dataset, Patch
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.imperfect.agreement import agreement
+from isamap.training.imperfect.noise import Agreement, Chip, described, keeper, read
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
-from training.checkpoints import checkpoint as ck
-from training.imperfect.agreement import agreement
-from training.imperfect.noise import Agreement, Chip, described, keeper, read
 
 FOREST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 WRONG = 4  # the first chips' labels are coded the wrong way round
@@ -28,7 +28,7 @@ WRONG = 4  # the first chips' labels are coded the wrong way round
 
 def chips(*counts: tuple[int, int]) -> Agreement:
     """An agreement whose chips have these (known, same) pixels."""
-    made = tuple(Chip(f"p{at}", at, 100 + at, known, same) for at, (known, same) in enumerate(counts))
+    made = tuple(Chip(f"p{at}", at, 100 + at, listed, same) for at, (listed, same) in enumerate(counts))
     return Agreement("c" * 64, "d" * 16, True, made)
 
 
@@ -36,13 +36,14 @@ def patch(at: int, **changes) -> Patch:
     return replace(Patch(f"p{at}", "town", "201906", 0, 0, "train", 0.3, 1.0, at, 100 + at), **changes)
 
 
+@pytest.mark.long
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)).map(sorted), min_size=1), st.floats(0, 1))
 def test_what_stays_is_known_to_agree_by_the_limit_or_not_known_at_all(tmp_path_factory, counts, least):
     """LandCover3m section 2.3: chips below the limit are dropped, here over known pixels (docs/reference/networks.md,
     "HRNet: training").
     """
-    made = chips(*((known, same) for same, known in counts))
-    stays = [known == 0 or same / known >= least for same, known in counts]
+    made = chips(*((listed, same) for same, listed in counts))
+    stays = [listed == 0 or same / listed >= least for same, listed in counts]
     assert made.below(least) == stays.count(False)
     path = tmp_path_factory.mktemp("noise") / "chips.json"
     made.write(path)
@@ -115,15 +116,15 @@ def test_a_histogram_counts_every_chip_with_known_pixels_once():
 def test_another_limit_or_file_is_described_otherwise(tmp_path):
     chips((100, 10), (100, 90)).write(tmp_path / "a.json")
     chips((100, 10), (100, 91)).write(tmp_path / "b.json")
-    asked = [("a.json", 0.2), ("b.json", 0.2), ("a.json", 0.95)]
-    sentences = [described(tmp_path / name, least) for name, least in asked]
+    requests = [("a.json", 0.2), ("b.json", 0.2), ("a.json", 0.95)]
+    sentences = [described(tmp_path / name, least) for name, least in requests]
     assert len(set(sentences)) == 3 and "1 of 2 training patches left out" in sentences[0]
 
 
 @pytest.fixture(scope="module")
 def spoiled(tmp_path_factory, training_home) -> Dataset:
     """A town of which the labels of the first WRONG training patches are coded the wrong way round."""
-    from gee_export.datasets.dataset import write
+    from isamap.gee_export.datasets.dataset import write
     from tests.support.towns import BANDS, manifest, samples
 
     splits = spread(16, 3, 3)
@@ -148,9 +149,10 @@ def found(spoiled, preliminary, tmp_path_factory):
     return agreement(preliminary, spoiled.storage.url, tmp_path_factory.mktemp("noise") / "chips.json")
 
 
+@pytest.mark.long
 def test_similarity_is_the_accuracy_on_each_training_patch(spoiled, preliminary, found):
     """The oracle classifies every patch through the checkpoint's network itself."""
-    from training.samples.data import open_source
+    from isamap.training.samples.data import open_source
 
     source, network = open_source([spoiled.storage.url]), ck.load(preliminary).build()
     for at, (chip, place) in enumerate(zip(found.found.chips, spoiled.in_split("train"), strict=True)):
@@ -164,18 +166,18 @@ def test_similarity_is_the_accuracy_on_each_training_patch(spoiled, preliminary,
 def test_the_filter_finds_the_chips_with_wrong_labels(spoiled, found):
     """Chips whose labels are spoiled are found by their agreement with a model."""
     keep = keeper(found.path, 0.5)
-    assert [keep(place) for place in spoiled.in_split("train")] == [False] * WRONG + [True] * (16 - WRONG)
+    assert [keep(location) for location in spoiled.in_split("train")] == [False] * WRONG + [True] * (16 - WRONG)
 
 
 def test_training_without_them_says_so_and_learns_better(spoiled, preliminary, found, tmp_path):
-    place, settings = spoiled.storage.url, FOREST | {"min_agreement": "0.5"}
-    report = training.train(place, "random_forest-tiny", tmp_path / "run", settings=settings, chips=found.path)
+    location, settings = spoiled.storage.url, FOREST | {"min_agreement": "0.5"}
+    report = training.train(location, "random_forest-tiny", tmp_path / "run", settings=settings, chips=found.path)
     assert f"{WRONG} of 16 training patches left out" in str(report)
     assert "left out" in ck.load(report.folder).origin["chips"]
-    before, after = (training.evaluate(run, place).scores.miou for run in (preliminary, report.folder))
+    before, after = (training.evaluate(run, location).scores.miou for run in (preliminary, report.folder))
     assert after > before + 0.05
     with pytest.raises(ValueError, match="holds another run: chips is"):
-        training.train(place, "random_forest-tiny", report.folder, settings=FOREST, chips=found.path)
+        training.train(location, "random_forest-tiny", report.folder, settings=FOREST, chips=found.path)
 
 
 def test_a_file_of_other_data_does_not_filter(town, found, tmp_path):

@@ -12,27 +12,25 @@ import pytest
 import torch
 
 import isamap
-import training
+from isamap import training
+from isamap.training.checkpoints import checkpoint
+from isamap.training.checkpoints.checkpoint import normalise
 from tests.inference.conftest import BANDS, LEGEND, NAMES, small_network
+from tests.support.checkpoints import kept
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint
-from training.checkpoints.checkpoint import normalise
 
 
 def run_of(folder: Path, name: str = "unet", **changes) -> checkpoint.Checkpoint:
-    fields = {"classes": LEGEND.names, "thresholds": {"impervious": 0.375}, "composite": {}, "backscatter": "sigma0"}
-    network = small_network(name)
-    made = checkpoint.of_network(network, name, BANDS, simulated=False, **(fields | changes))
-    return checkpoint.save(made, network, folder / name)
+    return kept(folder / name, small_network(name), name, BANDS, **({"thresholds": {"impervious": 0.375}} | changes))
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory) -> tuple[checkpoint.Checkpoint, Path]:
     """A U-Net's checkpoint and its file."""
     folder = tmp_path_factory.mktemp("onnx")
-    found = run_of(folder)
-    training.export_onnx(found.location, folder / "unet.onnx")
-    return found, folder / "unet.onnx"
+    run = run_of(folder)
+    training.export_onnx(run.location, folder / "unet.onnx")
+    return run, folder / "unet.onnx"
 
 
 def physical(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
@@ -51,36 +49,36 @@ def answered(file: Path, image: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", [(32, 32), (40, 24)])
 def test_units_in_probabilities_out_missing_values_as_nan(held, size):
     """The same as standardising (checkpoint.normalise) and softmax by torch; NaN counts as not known."""
-    found, file = held
-    values, known = physical(*size)
-    probabilities = answered(file, np.where(known, values, np.nan)[None])
+    actual, file = held
+    values, listed = physical(*size)
+    probabilities = answered(file, np.where(listed, values, np.nan)[None])
     with torch.no_grad():
-        expected = found.build()(torch.from_numpy(normalise(values, known, BANDS))[None]).logits_BKHW.softmax(dim=1)
+        expected = actual.build()(torch.from_numpy(normalise(values, listed, BANDS))[None]).logits_BKHW.softmax(dim=1)
     np.testing.assert_allclose(probabilities, expected.numpy(), atol=1e-5)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
 
 
 def test_the_file_says_what_it_is(held):
-    found, file = held
+    actual, file = held
     model = onnx.load(file)
     onnx.checker.check_model(model, full_check=True)
-    said = {entry.key: entry.value for entry in model.metadata_props}
-    assert [band["name"] for band in json.loads(said["bands"])] == list(NAMES)
-    assert json.loads(said["bands"])[4]["unit"] == "dB"
-    assert said["checkpoint"] == found.fingerprint and json.loads(said["classes"]) == list(LEGEND.names)
-    assert float(said["threshold"]) == 0.375 and (said["window"], said["multiple"]) == ("128", "4")
+    words = {entry.key: entry.value for entry in model.metadata_props}
+    assert [band["name"] for band in json.loads(words["bands"])] == list(NAMES)
+    assert json.loads(words["bands"])[4]["unit"] == "dB"
+    assert words["checkpoint"] == actual.fingerprint and json.loads(words["classes"]) == list(LEGEND.names)
+    assert float(words["threshold"]) == 0.375 and (words["window"], words["multiple"]) == ("128", "4")
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 17)]
 
 
 def test_deepness_hands_the_values_through(held):
     """It divides by 255 and then standardises by the file's own numbers (docs/runtimes.md); nothing may be left."""
-    said = {entry.key: json.loads(entry.value) for entry in onnx.load(held[1]).metadata_props if entry.key in DEEPNESS}
-    assert set(said) == DEEPNESS
+    words = {entry.key: json.loads(entry.value) for entry in onnx.load(held[1]).metadata_props if entry.key in DEEPNESS}
+    assert set(words) == DEEPNESS
     values = np.array([0.02, 0.3, 0.1, 0.4, -11.5, -18.25])
-    mean, deviation = np.array(said["standardization_mean"]), np.array(said["standardization_std"])
+    mean, deviation = np.array(words["standardization_mean"]), np.array(words["standardization_std"])
     np.testing.assert_allclose((values / 255 - mean) / deviation, values, rtol=1e-12)
-    assert said["model_type"] == "Segmentor" and said["class_names"] == {"0": "pervious", "1": "impervious"}
-    assert (said["resolution"], said["tile_size"], said["tiles_overlap"]) == (1000.0, 128, 25)
+    assert words["model_type"] == "Segmentor" and words["class_names"] == {"0": "pervious", "1": "impervious"}
+    assert (words["resolution"], words["tile_size"], words["tiles_overlap"]) == (1000.0, 128, 25)
 
 
 DEEPNESS = {"model_type", "class_names", "resolution", "tile_size", "tiles_overlap", "seg_thresh"}
@@ -92,17 +90,18 @@ def test_one_size_only_where_it_is_asked_for(tmp_path):
     session = onnxruntime.InferenceSession(str(tmp_path / "fixed.onnx"), providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape == [1, 6, 32, 32] and session.get_outputs()[0].shape == [1, 2, 32, 32]
     assert "; 32 x 32 px" in str(report)
-    said = onnx.load(tmp_path / "fixed.onnx").metadata_props
-    assert {entry.key: entry.value for entry in said}["tile_size"] == "32"  # the training window is another
+    words = onnx.load(tmp_path / "fixed.onnx").metadata_props
+    assert {entry.key: entry.value for entry in words}["tile_size"] == "32"  # the training window is another
 
 
+@pytest.mark.long
 def test_a_network_of_dates_takes_all_its_dates(tmp_path):
-    found = run_of(tmp_path, "jointseg", frames=3, window=16, lattice=8)
-    training.export_onnx(found.location, tmp_path / "dates.onnx")
+    run = run_of(tmp_path, "jointseg", frames=3, window=16, lattice=8)
+    training.export_onnx(run.location, tmp_path / "dates.onnx")
     image = np.random.default_rng(1).uniform(0, 0.5, (1, 3, 6, 16, 16)).astype(np.float32)
     standard = np.stack([normalise(date, np.ones(date.shape, bool), BANDS) for date in image[0]])
     with torch.no_grad():
-        expected = found.build()(torch.from_numpy(standard)[None]).logits_BKHW.softmax(dim=1)
+        expected = run.build()(torch.from_numpy(standard)[None]).logits_BKHW.softmax(dim=1)
     np.testing.assert_allclose(answered(tmp_path / "dates.onnx", image), expected.numpy(), atol=1e-4)
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from training.recipes import Recipe
-from training.recipes.optimisers import OPTIMISERS, optimiser, schedule
+from isamap.training.recipes import Recipe
+from isamap.training.recipes.optimisers import OPTIMISERS, optimiser, schedule
 
 START, GRADIENTS = 2.0, (0.5, -0.25, 1.0)
 
@@ -16,12 +16,12 @@ def stepped(**settings) -> list[float]:
     """A weight after each step of a fixed series of gradients."""
     recipe = Recipe("r", "unet", lr=0.1, **settings)
     weight = nn.Parameter(torch.tensor(START, dtype=torch.float64))
-    chosen, found = optimiser(recipe, [weight]), []
+    selection, actual = optimiser(recipe, [weight]), []
     for gradient in GRADIENTS:
         weight.grad = torch.tensor(gradient, dtype=torch.float64)
-        chosen.step()
-        found.append(weight.item())
-    return found
+        selection.step()
+        actual.append(weight.item())
+    return actual
 
 
 def test_sgd_with_momentum_and_weight_decay():
@@ -46,17 +46,17 @@ def test_adam_with_its_two_averages(name):
         mean, square = 0.9 * mean + 0.1 * gradient, 0.99 * square + 0.01 * gradient**2
         weight -= 0.1 * (mean / (1 - 0.9**step)) / ((square / (1 - 0.99**step)) ** 0.5 + 1e-8)
         expected.append(weight)
-    found = stepped(optimiser=name, momentum=0.9, beta2=0.99, weight_decay=0.01)
-    assert found == pytest.approx(expected)
+    actual = stepped(optimiser=name, momentum=0.9, beta2=0.99, weight_decay=0.01)
+    assert actual == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_the_rate_falls_to_nothing_and_stays_there(name):
     recipe = Recipe("r", "unet", lr=0.1, power=0.9, optimiser=name)
-    chosen = optimiser(recipe, [nn.Parameter(torch.zeros(1))])
-    falling, rates = schedule(recipe, chosen, 10), []
+    selection = optimiser(recipe, [nn.Parameter(torch.zeros(1))])
+    falling, rates = schedule(recipe, selection, 10), []
     for _ in range(12):
-        rates.append(chosen.param_groups[0]["lr"])
-        chosen.step()
+        rates.append(selection.param_groups[0]["lr"])
+        selection.step()
         falling.step()
     assert rates == pytest.approx([0.1 * (1 - min(step, 10) / 10) ** 0.9 for step in range(12)])

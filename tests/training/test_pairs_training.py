@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from isamap.training import evaluate, train
+from isamap.training.accuracy.predictions import predicted
+from isamap.training.checkpoints.checkpoint import load
+from isamap.training.models import build
+from isamap.training.samples.data import LearningTarget, open_source
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.pairs import DAYS, write_pairs
 from tests.support.towns import spread
-from training import evaluate, train
-from training.accuracy.predictions import predicted
-from training.checkpoints.checkpoint import load
-from training.models import build
-from training.samples.data import Target, open_source
 
 TINY = {"model.widths": "8,12", "model.blocks": "1", "model.middle": "6", "model.middle_blocks": "1"}
 TINY |= {"model.fine": "4", "model.fine_blocks": "1", "batch": "4", "lr": "0.01", "epochs": "1", "ema": "0"}
@@ -31,10 +31,11 @@ def dated(pairs, tmp_path_factory):
     return train(pairs.storage.url, "jointseg-tiny", tmp_path_factory.mktemp("run") / "run", settings=settings).folder
 
 
+@pytest.mark.long
 def test_a_checkpoint_says_at_what_scale_and_of_how_many_dates_it_is(dated):
-    found = load(dated)
-    assert (found.scale, found.frames, found.target) == (10, 2, "fine")
-    assert found.config["widths"] == [8, 12]
+    checkpoint = load(dated)
+    assert (checkpoint.scale, checkpoint.frames, checkpoint.target) == (10, 2, "fine")
+    assert checkpoint.config["widths"] == [8, 12]
 
 
 def test_scores_count_every_pixel_of_1_m(pairs, dated):
@@ -46,14 +47,14 @@ def test_scores_count_every_pixel_of_1_m(pairs, dated):
 
 def test_what_a_network_is_given_in_evaluation_is_what_it_was_trained_on(pairs, dated):
     """Chances of `predicted` equal the network's own on the prepared dates."""
-    found = load(dated)
-    source = open_source([pairs.storage.url], found.band_names, target=Target(layer="fine", frames=2))
+    checkpoint = load(dated)
+    source = open_source([pairs.storage.url], checkpoint.band_names, target=LearningTarget(layer="fine", frames=2))
     patches = source.split("test")
-    batch = next(iter(predicted(found, source, patches)))
+    batch = next(iter(predicted(checkpoint, source, patches)))
     prepared = source.prepare(patches.__getitems__([0, 1]))
     assert prepared.image_BCHW.shape == (2, 2, 6, 16, 16)
     with torch.no_grad():
-        probabilities = found.build()(prepared.image_BCHW).logits_BKHW.softmax(1)
+        probabilities = checkpoint.build()(prepared.image_BCHW).logits_BKHW.softmax(1)
     np.testing.assert_allclose(
         batch.probabilities_BKHW, probabilities[: len(batch.probabilities_BKHW)].numpy(), atol=1e-5
     )
@@ -92,10 +93,11 @@ def test_jointseg_learns_shapes_finer_than_its_pixels(tmp_path):
         truth, majority = pairs.read_fine_label(patch), pairs.read_label(patch).repeat(10, 0).repeat(10, 1)
         counts += np.bincount(2 * truth.ravel() + majority.ravel(), minlength=4).reshape(2, 2)
     best_of_pixels = 2 * counts[1, 1] / (counts[1].sum() + counts[:, 1].sum())
-    found = evaluate(run.folder, pairs.storage.url, "test").scores.classes[1].f1
-    assert found > best_of_pixels
+    actual = evaluate(run.folder, pairs.storage.url, "test").scores.classes[1].f1
+    assert actual > best_of_pixels
 
 
+@pytest.mark.long
 def test_the_bilinear_network_takes_the_mean_of_the_dates(pairs, tmp_path):
     settings = {"model.widths": "4,8", "batch": "4", "epochs": "1", "frames": "2", "ema": "0"}
     run = train(pairs.storage.url, "bilinear-unet-tiny", tmp_path / "run", settings=settings)

@@ -12,17 +12,17 @@ from pathlib import Path
 import pytest
 
 import isamap
-import training
+from isamap import training
+from isamap.training.checkpoints import checkpoint
+from isamap.training.checkpoints.passport import PASSPORT, write_passport
 from tests.support.stac_schemas import errors
-from training.checkpoints import checkpoint
-from training.checkpoints.passport import PASSPORT, write_passport
 
 FORMER = Path(__file__).parents[1] / "fixtures" / "version1" / "checkpoint"
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """A copy of a checkpoint that isamap 0.1 trained."""
+    """A copy of a stored checkpoint."""
     return Path(shutil.copytree(FORMER, tmp_path_factory.mktemp("passport") / "run"))
 
 
@@ -62,11 +62,6 @@ def test_inputs_and_outputs_are_those_of_the_network(passport, trained):
     assert list(logits.shape)[1:] == passport["properties"]["mlm:output"][0]["result"]["shape"][1:]
 
 
-def test_parameters_are_those_that_are_learned(passport, trained):
-    count = sum(weight.numel() for weight in checkpoint.load(trained).build().parameters())
-    assert passport["properties"]["mlm:total_parameters"] == count > 0
-
-
 def test_the_onnx_passport_has_the_shape_of_the_graph(onnx_passport, trained):
     import onnx
 
@@ -91,14 +86,6 @@ def test_the_checksum_is_that_of_the_file(item, name, trained, request):
     asset = request.getfixturevalue(item)["assets"]["model"]
     assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
     assert asset["file:size"] == len(content) and asset["href"] == f"./{Path(name).name}"
-
-
-def test_simulated_is_in_the_first_words_and_a_field(passport):
-    assert passport["properties"]["isamap:simulated"] and "SIMULATED" in passport["properties"]["description"]
-
-
-def test_the_period_is_that_of_the_dataset(passport):
-    assert passport["properties"]["start_datetime"] == "2019-06-01T00:00:00Z"
 
 
 def test_other_files_of_the_checkpoint_stay_as_they_are(passport, trained):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from gee_export.base.scheme import SEVEN, UNKNOWN
-from training.fitting.pictures import GAP_PX, IMPERVIOUS_RGB, PERVIOUS_RGB, UNKNOWN_RGB, panel, save_png
+from isamap.gee_export.base.scheme import SEVEN, UNKNOWN
+from isamap.training.fitting.pictures import GAP_PX, IMPERVIOUS_RGB, PERVIOUS_RGB, UNKNOWN_RGB, panel, save_png
 
 SIDE = 8
 
@@ -40,11 +40,6 @@ def test_true_colour_is_red_green_blue():
     image = np.stack([np.full((SIDE, SIDE), value) for value in (-2.0, 0.0, 2.0)])[None]  # B2, B3, B4
     label = np.zeros((1, SIDE, SIDE), np.uint8)
     assert tile(panel(image, label, label, bands=("B2", "B3", "B4")), 0)[0].tolist() == [255, 127, 0]
-
-
-def test_patches_are_rows():
-    image, label = np.zeros((3, 1, SIDE, SIDE)), np.zeros((3, SIDE, SIDE), np.uint8)
-    assert panel(image, label, label, bands=("B8",)).shape[0] == 3 * SIDE + 2 * GAP_PX
 
 
 def test_finer_labels_are_shown_whole_and_images_enlarged():

@@ -11,17 +11,18 @@ import torch
 from affine import Affine
 from sklearn.ensemble import RandomForestClassifier
 
-import inference
-import training
-from gee_export.base.scheme import SEVEN, UNKNOWN
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.manifest import NODATA
+from isamap import inference, training
+from isamap.gee_export.base.scheme import SEVEN, UNKNOWN
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.manifest import NODATA
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.fitting.pixels import sample_pixels
+from isamap.training.fitting.plan import FitPlan
+from isamap.training.recipes import recipe
+from isamap.training.samples.data import open_source
 from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import BANDS, spread
-from training.checkpoints import checkpoint as ck
-from training.fitting.pixels import sample_pixels
-from training.samples.data import open_source
 
 FAST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 EDGE = 30  # rows of the map: not a whole window
@@ -29,8 +30,8 @@ EDGE = 30  # rows of the map: not a whole window
 
 def batches(count: int):
     generator = torch.Generator().manual_seed(0)
-    for number in range(count):
-        x = torch.full((2, 3, 4, 4), float(number))
+    for index in range(count):
+        x = torch.full((2, 3, 4, 4), float(index))
         label = torch.randint(0, 2, (2, 4, 4), generator=generator).to(torch.uint8)
         label[:, 0] = 255
         yield x, label
@@ -70,11 +71,12 @@ def machine(town, tmp_path_factory):
     return training.train(town, "svm-tiny", tmp_path_factory.mktemp("pixels") / "svm", settings=settings)
 
 
+@pytest.mark.long
 def test_a_forest_and_a_machine_learn_the_town(run, machine, town):
     """RandomForest and SVM behind the same train and evaluate commands."""
     for report in (run, machine):
-        found = training.evaluate(report.folder, town)
-        assert found.scores.miou > 0.75, report.recipe
+        outcome = training.evaluate(report.folder, town)
+        assert outcome.scores.miou > 0.75, report.recipe
         assert "miou" in ck.load(report.folder).metrics and report.epochs == 1
 
 
@@ -92,6 +94,7 @@ def test_the_folder_holds_both_checkpoints_a_history_and_a_picture(run):
     assert imread(run.folder / "pictures" / "epoch_0001.png").shape[1] == 4 * 64 + 3 * 4
 
 
+@pytest.mark.long
 def test_a_fit_on_all_pixels_is_scikit_learns(make, tmp_path):
     """The oracle reads the dataset's files and standardises them with numpy."""
     dataset = make(spread(2, 1, 1), size=16)
@@ -120,12 +123,13 @@ def test_a_fit_on_all_pixels_is_scikit_learns(make, tmp_path):
     # another order of the same pixels draws other bootstraps: alike, not equal
     assert training.evaluate(report.folder, dataset.storage.url).scores.oa == pytest.approx(right, abs=0.08)
     assert right > 0.8
-    other = training.train(
+    outcome = training.train(
         dataset.storage.url, "random_forest-tiny", tmp_path / "other", settings=settings | {"seed": "4"}
     )
-    assert weights(other) != weights(report)  # of the same pixels: the trees' own chance
+    assert weights(outcome) != weights(report)  # of the same pixels: the trees' own chance
 
 
+@pytest.mark.long
 def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_path):
     def holed(image, label):
         image[2, :8], label[8:16] = NODATA, UNKNOWN
@@ -143,11 +147,12 @@ def test_pixels_without_a_label_or_a_band_are_not_drawn(make, monkeypatch, tmp_p
     assert len(drawn[0]) == 4 * 16 * 32  # of 32 rows, 8 lack a band and 8 a label: fewer than the 3,000 allowed
 
 
+@pytest.mark.long
 def test_seven_classes_are_told_apart_too(make, tmp_path):
     """LandCover3m's classes, of which only two occur; the agreement is counted in them."""
-    from training.imperfect.agreement import agreement
+    from isamap.training.imperfect.agreement import agreement
 
-    named = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
+    named = {str(index): name for index, name in enumerate(SEVEN)} | {"255": "unknown"}
     label = {"product": "test", "scheme": "landcover3m", "classes": named}
     dataset = make(spread(4, 1, 1), label=label, change=lambda image, label: (image, (4 * label).astype(np.uint8)))
     settings = FAST | {"scheme": "landcover3m", "batch": "1"}
@@ -164,19 +169,14 @@ def weights(report) -> bytes:
 
 def test_the_seed_decides_everything(run, town, tmp_path):
     again = training.train(town, "random_forest-tiny", tmp_path / "again", settings=FAST)
-    other = training.train(town, "random_forest-tiny", tmp_path / "other", settings=FAST | {"seed": "1"})
-    assert weights(again) == weights(run) != weights(other)
-
-
-def test_a_finished_run_is_only_reported(run, town, monkeypatch):
-    monkeypatch.setattr("training.fitting.pixels.fit", lambda _: pytest.fail("fitted again"))
-    assert training.train(town, "random_forest-tiny", run.folder, settings=FAST) == run
+    report = training.train(town, "random_forest-tiny", tmp_path / "other", settings=FAST | {"seed": "1"})
+    assert weights(again) == weights(run) != weights(report)
 
 
 def test_an_interrupted_run_starts_over(run, town, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(
-            "training.fitting.keeping.Records.draw", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut"))
+            "isamap.training.fitting.keeping.Records.draw", lambda *_: (_ for _ in ()).throw(RuntimeError("power cut"))
         )
         with pytest.raises(RuntimeError, match="power cut"):
             training.train(town, "random_forest-tiny", tmp_path / "run", settings=FAST)
@@ -187,18 +187,17 @@ def test_an_interrupted_run_starts_over(run, town, tmp_path, monkeypatch):
 def test_shares_and_dates_are_not_for_pixels(town, tmp_path):
     source = open_source([town])
     for changes in ({"target": "share", "loss": "soft_cross_entropy"}, {"frames": 2}):
-        recipe = training.runs.run.recipe("random_forest-tiny", changes)
-        plan = training.runs.run.Plan(None, source, None, None, recipe, tmp_path, {})
+        plan = FitPlan(None, source, None, None, recipe("random_forest-tiny", changes), tmp_path, {})
         with pytest.raises(ValueError, match="random_forest learns a composite's pixels from its labels"):
-            from training.fitting.pixels import fit
+            from isamap.training.fitting.pixels import fit
 
             fit(plan)
 
 
 def test_a_map_is_what_the_forest_says_of_each_pixel_without_overlap(run, town, tmp_path):
     """Behind the same map command; no pixel sees its neighbours, so windows need not overlap."""
-    found, dataset = ck.load(run.folder), Dataset.open(town)
-    assert (found.halo, found.lattice) == (0, found.window)
+    actual, dataset = ck.load(run.folder), Dataset.open(town)
+    assert (actual.halo, actual.lattice) == (0, actual.window)
     image = np.concatenate([dataset.read_image(patch) for patch in dataset.in_split("test")], axis=1)[:, :EDGE]
     profile = {"driver": "GTiff", "dtype": "int16", "crs": "EPSG:32650", "transform": Affine(10, 0, 0, 0, -10, 0)}
     with rasterio.open(tmp_path / "scene.tif", "w", height=EDGE, width=64, count=6, nodata=NODATA, **profile) as target:
@@ -208,7 +207,7 @@ def test_a_map_is_what_the_forest_says_of_each_pixel_without_overlap(run, town, 
     inference.map_region(run.folder, input=tmp_path / "scene.tif", out=tmp_path / "map.tif", progress=False)
     source = open_source([town])
     batch = source.split("test").__getitems__([0])
-    logits = found.build()(source.prepare(batch).image_BCHW).logits_BKHW[0, :, :EDGE]
+    logits = actual.build()(source.prepare(batch).image_BCHW).logits_BKHW[0, :, :EDGE]
     mapped, prob = read_map(tmp_path / "map.tif")
     chance = logits.softmax(dim=0)[1].numpy()
     # a tree's threshold may lie exactly on a stored value, where the last bit of its conversion decides

@@ -14,15 +14,15 @@ import pytest
 import torch
 
 import isamap
-import training
-from gee_export.base.trust import VARIABLE, trusting
+from isamap import training
+from isamap.gee_export.base.trust import VARIABLE, trusting
+from isamap.training import plugins
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import build, model_named
+from isamap.training.recipes import Recipe, recipe
 from tests.inference.conftest import stored_scene, write_tif
 from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
-from training import plugins
-from training.checkpoints import checkpoint as ck
-from training.models import build, model_named
-from training.recipes import Recipe, recipe
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "extend.md").read_text(encoding="utf-8")
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
@@ -36,12 +36,12 @@ def block(language: str, name: str) -> str:
 def package(tmp_path, monkeypatch) -> Path:
     """The page's package as pip would have installed it: its module, and its entry points as metadata."""
     site = tmp_path / "site"
-    about = site / "roofnet-0.1.dist-info"
-    about.mkdir(parents=True)
+    facts = site / "roofnet-0.1.dist-info"
+    facts.mkdir(parents=True)
     (site / "roofnet.py").write_text(block("python", "package"))
     groups = re.findall(r'\[project.entry-points."(.*)"\]\n(.*) = "(.*)"', block("toml", "pyproject"))
-    (about / "entry_points.txt").write_text("".join(f"[{group}]\n{name} = {value}\n" for group, name, value in groups))
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: roofnet\nVersion: 0.1\n")
+    (facts / "entry_points.txt").write_text("".join(f"[{group}]\n{name} = {value}\n" for group, name, value in groups))
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: roofnet\nVersion: 0.1\n")
     monkeypatch.syspath_prepend(str(site))
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.delitem(sys.modules, "roofnet", raising=False)
@@ -57,6 +57,7 @@ def run(package, hamlet, tmp_path) -> Path:
     return tmp_path / "run"
 
 
+@pytest.mark.long
 def test_a_network_of_another_package_is_trained_evaluated_mapped_and_exported(run, hamlet, tmp_path, capsys):
     scene = write_tif(tmp_path / "scene.tif", stored_scene(40, 36))
     common = ["--trust", "roofnet", "--checkpoint", str(run)]
@@ -74,6 +75,7 @@ def test_a_network_of_another_package_is_trained_evaluated_mapped_and_exported(r
     np.testing.assert_allclose(session.run(["probability"], {"image": image})[0], expected.numpy(), atol=1e-5)
 
 
+@pytest.mark.long
 def test_the_checkpoint_holds_the_address_of_the_class_and_the_package(run):
     """An entry point's name means another class where another package is installed."""
     kept = ck.load(run)
@@ -83,6 +85,7 @@ def test_the_checkpoint_holds_the_address_of_the_class_and_the_package(run):
     assert "roofnet:RoofNet (roofnet 0.1)" in (Path(kept.location) / "card.md").read_text()
 
 
+@pytest.mark.long
 def test_a_checkpoint_imports_no_code_by_itself(run, hamlet, tmp_path, capsys):
     sys.modules.pop("roofnet")
     words = {
@@ -99,15 +102,19 @@ def test_a_checkpoint_imports_no_code_by_itself(run, hamlet, tmp_path, capsys):
     assert "roofnet" not in sys.modules
 
 
+@pytest.mark.long
 def test_the_consent_ends_with_the_command(run):
     with pytest.raises(ValueError, match="with your consent"):
         ck.load(run).build()
 
 
+@pytest.mark.long
 def test_a_setting_gives_the_consent_to_every_process(run, monkeypatch):
     monkeypatch.setenv(VARIABLE, "other, roofnet")
     assert type(ck.load(run).build()).__name__ == "RoofNet"
-    code = f"from training.checkpoints import checkpoint as ck; print(type(ck.load({str(run)!r}).build()).__name__)"
+    code = (
+        f"from isamap.training.checkpoints import checkpoint as ck; print(type(ck.load({str(run)!r}).build()).__name__)"
+    )
     folders = f"{Path(isamap.__file__).parent}:{run.parent / 'site'}"
     answer = subprocess.run(
         [sys.executable, "-c", code], env={VARIABLE: "roofnet", "PYTHONPATH": folders}, capture_output=True, text=True
@@ -186,6 +193,7 @@ def test_a_recipe_of_a_file_names_its_network(package, toml):
     assert made == Recipe("roof", "roofnet:RoofNet", config={"width": 4}, bands=("B4", "B3"))
 
 
+@pytest.mark.long
 def test_a_recipe_of_a_file_trains_by_the_page_command(package, hamlet, toml, tmp_path):
     words = ["--recipe", toml(block("toml", "recipe")), "--data", str(hamlet), "--out", str(tmp_path / "toml")]
     assert isamap.main(["train", "--trust", "roofnet", *words]) == 0
@@ -216,6 +224,7 @@ def test_a_missing_file_is_refused():
         recipe("missing.toml")
 
 
+@pytest.mark.long
 def test_a_fine_tuned_run_asks_for_consent_again(run, hamlet, tmp_path, capsys):
     sys.modules.pop("roofnet")
     words = ["train", "--from", str(run), "--data", str(hamlet), "--out", str(tmp_path / "more"), "--set", "epochs=1"]

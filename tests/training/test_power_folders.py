@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from local_ee.testing.power import Cut, Disk
 
-from gee_export.base.storage import FolderStorage
-from tests.local_ee.support.power import Cut, Disk
+from isamap.gee_export.base.storage import FolderStorage
+from isamap.training.checkpoints.atomic_folder import draft_of, old_of, recover, write_folder, write_place
 from tests.training.test_atomic_folder import NEW, OLD, content, no_folder_renames, read_whole
-from training.checkpoints.atomic_folder import draft_of, old_of, recover, write_folder, write_place
 
 __all__ = ["no_folder_renames"]
 

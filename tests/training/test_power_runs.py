@@ -7,9 +7,9 @@ import random
 from pathlib import Path
 
 import pytest
+from local_ee.testing.power import Disk
 
-import training
-from tests.local_ee.support.power import Disk
+from isamap import training
 from tests.support.one_thread import one_thread  # noqa: F401
 
 pytestmark = pytest.mark.long
@@ -32,9 +32,9 @@ def test_training_ends_with_the_same_checkpoints_after_a_power_cut(hamlet, tmp_p
     monkeypatch.setenv("ISAMAP_HOME", str(root / "home"))
     disk = Disk(root)
     with disk.recording():
-        whole = trained(root, hamlet)
+        full = trained(root, hamlet)
         disk.promise("trained")
-    assert {"best/weights.safetensors", "last/checkpoint.json", "history.json"} <= set(whole)
+    assert {"best/weights.safetensors", "last/checkpoint.json", "history.json"} <= set(full)
     for cut in random.Random(SEED).sample(disk.cuts, min(SAMPLED, len(disk.cuts))):
         cut.restore(root)
-        assert trained(root, hamlet) == whole, cut.moment
+        assert trained(root, hamlet) == full, cut.moment

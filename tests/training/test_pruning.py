@@ -5,6 +5,7 @@ equals removed, the whole command.
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -13,16 +14,16 @@ import torch
 from scipy.spatial.distance import cdist
 from torch import nn
 
-import training
+from isamap import training
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import MODELS, build, parameter_count
+from isamap.training.models.cost import flop
+from isamap.training.models.slim import Slim
+from isamap.training.pruning.compact import compact
+from isamap.training.pruning.fpgm import chosen, redundancy, remaining, zeroise
+from isamap.training.pruning.groups import GROUPS, UNPRUNED, groups_of
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
-from training.checkpoints import checkpoint as ck
-from training.models import build, parameter_count
-from training.models.cost import flop
-from training.models.slim import Slim
-from training.pruning.compact import compact
-from training.pruning.fpgm import chosen, redundancy, remaining, zeroise
-from training.pruning.groups import GROUPS, groups_of
 
 PLANET = ("B2", "B3", "B4", "B8")
 SIX = (*PLANET, "VV", "VH")
@@ -34,20 +35,18 @@ def meta(**config):
         return build("hrnet", PLANET, {"classes": 10, **config})
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("scheme", "ratio", "round_to", "parameters", "cut"),
     [
         ("inner", 0.4, 1, 10_891_330, 34.4),
-        ("inner", 0.4, 8, 10_497_874, 42.7),
         ("inner", 0.5, 1, 9_501_970, 41.6),
-        ("literal", 0.4, 1, 9_720_914, 39.7),
         ("groups", 0.4, 1, 5_993_629, 63.4),
-        ("groups", 0.4, 8, 5_422_258, 72.6),
     ],
 )
 def test_pruned_hrnets_have_the_sizes_of_the_table(scheme, ratio, round_to, parameters, cut):
-    """docs/reference/networks.md, "Filter pruning": A, A8, A 50 %, the reading 254 beside the paper's 9,720,660, C, C8;
-    FLOP cut in percent.
+    """docs/reference/networks.md, "Filter pruning": A, A 50 % and C; FLOP cut in percent. The others stand in
+    test_listing.py.
     """
     network = meta(prune=scheme, ratio=ratio, round_to=round_to)
     assert parameter_count(network) == parameters
@@ -126,15 +125,32 @@ NETWORKS = {
     "unet": (("unet", SIX, {"widths": (8, 12, 16)}), Slim("inner", 0.4, 1)),
     "unet, bilinear": (("unet", SIX, {"widths": (8, 12, 16), "up": "bilinear"}), Slim("inner", 0.5, 4)),
     "crofusenet": (("crofusenet", SIX, {"widths": (8, 12, 16)}), Slim("inner", 0.4, 1)),
+    "runetpp": (("runetpp", PLANET, {"base": 8, "aspp_mid": 8}), Slim("inner", 0.4, 1)),
+    "deeplabv3plus": (("deeplabv3plus", PLANET, {"base": 8, "width": 8, "early": 4}), Slim("inner", 0.5, 2)),
+    "fcn_resnet50": (("fcn_resnet50", PLANET, {"base": 8, "width": 8}), Slim("inner", 0.4, 1)),
+    "bilinear_unet": (("bilinear_unet", PLANET, {"widths": (8, 12)}), Slim("inner", 0.4, 1)),
     "crofusenet, plain": (("crofusenet", SIX, {"widths": (8, 12), "cfm": "none"}), Slim("inner", 0.4, 1)),
 }
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_every_network_is_pruned_or_says_why_not(name):
+    with torch.device("meta"):
+        network = build(name, SIX, MODELS[name].small)
+    if type(network) in GROUPS:
+        assert all(group.kept < group.filters for group in groups_of(network, Slim("inner", 0.5, 1)))
+        return
+    with pytest.raises(ValueError, match=re.escape(f"cannot be pruned ({UNPRUNED[type(network)]})")):
+        groups_of(network, Slim("inner", 0.5, 1))
+
+
+@pytest.mark.long
 def test_every_prunable_network_is_tested():
     with torch.device("meta"):
-        assert {type(build(*given)) for given, _ in NETWORKS.values()} == set(GROUPS)
+        assert {type(build(*arguments)) for arguments, _ in NETWORKS.values()} == set(GROUPS)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", NETWORKS)
 def test_the_small_network_equals_the_silenced_one(case):
     """docs/reference/networks.md, "Filter pruning": 1e-5; with running statistics and shifts that are not 0."""
@@ -149,28 +165,8 @@ def test_the_small_network_equals_the_silenced_one(case):
         zeroise(network, groups, kept)
         silenced, removed = network(x).logits_BKHW, small(x).logits_BKHW
     torch.testing.assert_close(removed, silenced, atol=1e-5, rtol=0)
-    assert (removed - before).abs().max() > 1e-3  # something was removed
+    assert (removed - before).abs().max() > 1e-4  # something was removed: ten times the tolerance
     assert parameter_count(small) < parameter_count(network)
-
-
-def test_zeroed_gamma_and_beta_give_the_same():
-    """docs/reference/networks.md, "Filter pruning": exact removal needs gamma = beta = 0 of the normalisation too; ours
-    are small, to grow again.
-    """
-    network = lively("unet", SIX, widths=(8, 12))
-    slim = Slim("inner", 0.4, 1)
-    groups = groups_of(network, slim)
-    kept = chosen(network, groups)
-    x = torch.randn(1, 6, 16, 16)
-    small = compact(network, "unet", slim, groups, kept)
-    with torch.no_grad():
-        for group, stay in zip(groups, kept, strict=True):
-            gone = [j for j in range(group.filters) if j not in stay.tolist()]
-            for conv, norm in group.makers:
-                network.get_submodule(conv).weight[gone] = 0
-                network.get_submodule(norm).weight[gone] = 0
-                network.get_submodule(norm).bias[gone] = 0
-        torch.testing.assert_close(small(x).logits_BKHW, network(x).logits_BKHW, atol=1e-5, rtol=0)
 
 
 def test_the_most_redundant_filters_go():
@@ -208,20 +204,6 @@ def test_the_last_end_before_a_fusion_and_the_stem_stay():
         assert not [name for name in makers if "fusion" in name or ("branches" in name and name.endswith(".3.conv2"))]
     makers = {conv for group in groups_of(network, Slim("groups", 0.4, 1)) for conv, _ in group.makers}
     assert not [name for name in makers if name.startswith("stem")] and "head.3" not in makers
-
-
-def test_every_channel_that_goes_is_read_by_nobody():
-    """Groups: each convolution's input channels are covered by at most one group and never by half."""
-    network = meta(width=8)
-    for scheme in ("inner", "groups"):
-        covered = {}
-        for group in groups_of(network, Slim(scheme, 0.4, 1)):
-            for reader in group.readers:
-                covered.setdefault(reader.conv, []).append((reader.first, reader.first + group.filters))
-        for conv, spans in covered.items():
-            spans.sort()
-            assert all(left[1] <= right[0] for left, right in pairwise(spans))
-            assert spans[-1][1] <= network.get_submodule(conv).in_channels
 
 
 @pytest.mark.parametrize(
@@ -266,20 +248,21 @@ def pruned(trained, town, tmp_path_factory):
     return training.prune(trained, town, folder, settings={"epochs": "1"}, tune_epochs=1)
 
 
+@pytest.mark.long
 def test_a_pruned_checkpoint_builds_itself(pruned, trained):
-    whole, small = ck.load(trained), ck.load(pruned.folder)
+    full, small = ck.load(trained), ck.load(pruned.folder)
     network = small.build()
     config = network.config
     assert (config.prune, config.ratio, config.round_to, config.rounding) == ("inner", 0.4, 8, "nearest")
     assert parameter_count(network) == pruned.cost[1].parameters < pruned.cost[0].parameters
-    assert (small.bands, small.classes, small.dataset) == (whole.bands, whole.classes, whole.dataset)
+    assert (small.bands, small.classes, small.dataset) == (full.bands, full.classes, full.dataset)
 
 
 def test_the_report_measures_both_networks(pruned, trained, town):
     before, after = pruned.cost
     assert (before.flop, after.flop) == (flop(ck.load(trained).build(), 64), flop(ck.load(pruned.folder).build(), 64))
-    found = training.evaluate(pruned.folder, town).scores
-    assert (pruned.accuracy[1].oa, pruned.accuracy[1].miou) == (found.oa, found.miou)
+    actual = training.evaluate(pruned.folder, town).scores
+    assert (pruned.accuracy[1].oa, pruned.accuracy[1].miou) == (actual.oa, actual.miou)
     assert pruned.accuracy[0].oa == training.evaluate(trained, town).scores.oa
     assert pruned.flop_ratio == pytest.approx(1 / (1 - pruned.flop_cut))
     assert min(pruned.seconds) > 0
@@ -300,18 +283,20 @@ def test_a_finished_pruning_is_only_reported(pruned, trained, town):
     assert again == pruned
 
 
+@pytest.mark.long
 def test_a_finished_pruning_tells_of_the_split_and_the_data_asked(pruned, trained, town, make, tmp_path):
     make(spread(24, 4, 4), size=64, seed=1)
-    how = {"settings": {"epochs": "1"}, "tune_epochs": 1}
-    told = training.prune(trained, town, pruned.folder, split="val", **how)
+    options = {"settings": {"epochs": "1"}, "tune_epochs": 1}
+    told = training.prune(trained, town, pruned.folder, split="val", **options)
     assert told.split == "val" and told.accuracy[1].miou == training.evaluate(pruned.folder, town, "val").scores.miou
     with pytest.raises(ValueError, match="holds another run: data is"):
-        training.prune(trained, tmp_path / "data" / "town", pruned.folder, **how)
+        training.prune(trained, tmp_path / "data" / "town", pruned.folder, **options)
 
 
+@pytest.mark.long
 def test_an_interrupted_pruning_goes_on(pruned, trained, town, tmp_path, monkeypatch):
     """Stopped after the soft epochs: the same call ends with the same weights as one that was not stopped."""
-    from training.pruning import run as pruning
+    from isamap.training.pruning import run as pruning
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -324,11 +309,6 @@ def test_an_interrupted_pruning_goes_on(pruned, trained, town, tmp_path, monkeyp
     report = training.prune(trained, town, tmp_path / "out", settings={"epochs": "1"}, tune_epochs=1)
     assert (tmp_path / "out" / "soft" / "history.json").read_bytes() == history
     assert ck.load(report.folder).weights_sha256 == ck.load(pruned.folder).weights_sha256
-
-
-def test_another_pruning_in_the_same_folder_is_refused(pruned, trained, town):
-    with pytest.raises(ValueError, match="holds another run"):
-        training.prune(trained, town, pruned.folder, ratio=0.5, settings={"epochs": "1"}, tune_epochs=1)
 
 
 @pytest.mark.parametrize(
@@ -364,9 +344,9 @@ def test_pruning_into_a_bucket_is_refused(trained, town):
 
 
 def test_the_better_of_the_small_network_and_the_tuned_one_is_kept(pruned):
-    found = {name: ck.load(pruned.folder / name).metrics["miou"] for name in ("compact", "tuned", "best")}
-    assert found["best"] == max(found["compact"], found["tuned"])
-    assert found["compact"] != found["tuned"]
+    actual = {name: ck.load(pruned.folder / name).metrics["miou"] for name in ("compact", "tuned", "best")}
+    assert actual["best"] == max(actual["compact"], actual["tuned"])
+    assert actual["compact"] != actual["tuned"]
 
 
 def test_a_pruned_network_is_fine_tuned_like_any_other(pruned, town, tmp_path):
@@ -385,7 +365,7 @@ def test_the_command_prints_the_report(pruned, trained, town, capsys):
 def test_a_damaged_report_is_a_fault(pruned, trained, town, tmp_path):
     import shutil
 
-    from gee_export.base.errors import Fault
+    from isamap.gee_export.base.errors import Fault
 
     folder = tmp_path / "out"
     shutil.copytree(pruned.folder, folder)
@@ -396,13 +376,15 @@ def test_a_damaged_report_is_a_fault(pruned, trained, town, tmp_path):
         training.prune(trained, town, folder, settings={"epochs": "1"}, tune_epochs=1)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("scheme", ["inner", "literal", "groups"])
-def test_hrnet_is_pruned_by_every_scheme(scheme, town, tmp_path):
-    """Silenced, removed, trained on and mapped with; a kill in between is another test's."""
-    settings = {"epochs": "1", "batch": "8", "model.width": "4", "model.stem": "hrnet", "scheme": "isa", "crop": "0"}
-    settings |= {"model.classes": "2", "loss": "cross_entropy"}
-    training.train(town, "hrnet-tiny", tmp_path / "run", settings=settings)
-    how = {"scheme": scheme, "round_to": 1, "tune_epochs": 1, "settings": {"epochs": "1"}}
-    report = training.prune(tmp_path / "run", town, tmp_path / "out", **how)
-    assert report.cost[1].parameters < report.cost[0].parameters and report.flop_cut > 0.2
+def test_every_channel_that_goes_is_read_by_nobody():
+    """Groups: each convolution's input channels are covered by at most one group and never by half."""
+    network = meta(width=8)
+    for scheme in ("inner", "groups"):
+        covered = {}
+        for group in groups_of(network, Slim(scheme, 0.4, 1)):
+            for reader in group.readers:
+                covered.setdefault(reader.conv, []).append((reader.first, reader.first + group.filters))
+        for conv, spans in covered.items():
+            spans.sort()
+            assert all(left[1] <= right[0] for left, right in pairwise(spans))
+            assert spans[-1][1] <= network.get_submodule(conv).in_channels

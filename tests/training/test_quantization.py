@@ -14,23 +14,22 @@ import pytest
 import torch
 from onnx import numpy_helper
 
-import inference
 import isamap
-import training
-from gee_export.base.errors import Fault
-from inference.predict import Predictor
+from isamap import inference, training
+from isamap.gee_export.base.errors import Fault
+from isamap.inference.mapping.predict import Predictor
+from isamap.training.accuracy import quantization as judged
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.runtimes import RUNTIMES, folded, open_forward, precision_of
+from isamap.training.runtimes.precisions import cpu_multiplies
+from isamap.training.runtimes.probabilities import probabilities_of
+from isamap.training.runtimes.quantization import of_shape, quantized_graph
 from tests.inference.conftest import LEGEND, NAMES, small_network, stored_scene, write_tif
-from tests.inference.test_predict import HEIGHT, LATTICE, whole
+from tests.inference.mapping.test_predict import HEIGHT, LATTICE, whole
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
 from tests.training.test_bad_input import kept  # noqa: F401
 from tests.training.test_runtimes import NETWORKS, image_of, logits, relative
-from training.accuracy import quantization as judged
-from training.checkpoints import checkpoint as ck
-from training.runtimes import RUNTIMES, folded, open_forward, precision_of
-from training.runtimes.precisions import cpu_multiplies
-from training.runtimes.probabilities import probabilities_of
-from training.runtimes.quantization import of_shape, quantized_graph
 
 pytestmark = pytest.mark.skipif(not cpu_multiplies(precision_of("int8")), reason="this processor has no VNNI")
 INTEGERS = ("onnx", "openvino")
@@ -88,8 +87,8 @@ def test_weights_are_rounded_to_255_steps_of_each_output_channel():
 
 def test_the_last_layer_keeps_its_numbers():
     """Its logits have more than 256 values, which 8 bits could not say."""
-    found = logits(forward_of("unet", "onnx"), torch.randn(1, len(NAMES), 64, 64))
-    assert len(found[0, 1].unique()) > 1000
+    output = logits(forward_of("unet", "onnx"), torch.randn(1, len(NAMES), 64, 64))
+    assert len(output[0, 1].unique()) > 1000
 
 
 @pytest.mark.parametrize("runtime", INTEGERS)
@@ -143,7 +142,7 @@ def test_the_command_prints_what_8_bits_cost(kept, town, tmp_path, capsys):  # n
     for name in INTEGERS:
         report = training.evaluate(tmp_path / "int8", town, "val", runtime=name, precision="int8")
         assert f"{name + ' int8':<16} {report.scores.miou:.4f} (" in printed
-    assert f"{'torch fp32':<16} {training.evaluate(kept, town, 'val').scores.miou:.4f} " in printed
+    assert f"{'torch fp32':<16} {isamap.training.evaluate(kept, town, 'val').scores.miou:.4f} " in printed
 
 
 def test_the_copy_is_the_same_checkpoint_with_a_graph(copy, kept):  # noqa: F811
@@ -151,6 +150,7 @@ def test_the_copy_is_the_same_checkpoint_with_a_graph(copy, kept):  # noqa: F811
     assert after.fingerprint == before.fingerprint and after.origin["quantized"]["split"] == "train"
     facts = json.loads((copy / "int8.json").read_text())
     assert facts["accuracy"]["split"] == "val" and set(facts["accuracy"]["by_way"]) > {"torch fp32"}
+    assert {*facts["accuracy"]["changed"]} == {f"{name} int8" for name in INTEGERS}
 
 
 def test_the_same_patches_give_the_same_bytes(copy, kept, town, tmp_path):  # noqa: F811
@@ -161,7 +161,8 @@ def test_the_same_patches_give_the_same_bytes(copy, kept, town, tmp_path):  # no
 def test_more_loss_than_the_limit_writes_nothing(kept, town, tmp_path, capsys, monkeypatch):  # noqa: F811
     """The largest fall of any measure with any runtime counts."""
     values = iter([(0.8, 0.7), (0.8, 0.7), (0.79, 0.6951)])
-    monkeypatch.setattr(judged, "_measured", lambda *_: dict(zip(judged.MEASURES, next(values), strict=True)))
+    none = np.zeros(4, np.uint8)
+    monkeypatch.setattr(judged, "_measured", lambda *_: (dict(zip(judged.MEASURES, next(values), strict=True)), none))
     assert quantized(kept, town, tmp_path / "int8") == 2
     assert (
         "lower MIoU by 0.0100 on the val split with openvino int8, the limit is --max-loss 0.005"
@@ -186,11 +187,6 @@ def test_wrong_words_are_one_sentence(kept, town, tmp_path, capsys, words, sente
 def test_a_checkpoint_without_a_graph_is_refused(kept):  # noqa: F811
     with pytest.raises(ValueError, match="has no 8-bit graph; make a checkpoint with one by `isamap quantize`"):
         open_forward(ck.load(kept), runtime="openvino", precision="int8")
-
-
-def test_torch_does_not_run_it(copy):
-    with pytest.raises(ValueError, match="choose runtime openvino or onnx"):
-        open_forward(ck.load(copy), precision="int8")
 
 
 def test_the_graph_of_other_weights_is_refused(copy):
@@ -222,15 +218,17 @@ def test_another_threshold_keeps_the_graph(copy, town, tmp_path):
 def test_maps_say_int8_and_which_graph(copy, tmp_path):
     """Of the same checkpoint quantized otherwise it would be another map."""
     scene = write_tif(tmp_path / "scene.tif", stored_scene(70, 50))
-    how = {"input": scene, "runtime": "onnx", "precision": "int8", "progress": False}
-    report = inference.map_region(copy, out=tmp_path / "map.tif", **how)
+    options = {"input": scene, "runtime": "onnx", "precision": "int8", "progress": False}
+    report = inference.map_region(copy, out=tmp_path / "map.tif", **options)
     import rasterio
 
-    with rasterio.open(report.path) as held:
-        tags = held.tags()
+    with rasterio.open(report.path) as stored:
+        tags = stored.tags()
     digest = json.loads((copy / "int8.json").read_text())["graph_sha256"]
     assert tags["precision"] == "int8" and digest.startswith(tags["int8"])
-    assert inference.map_region(copy, out=tmp_path / "map.tif", **how).already_there
+    assert report.change.pixels > 0 and str(report.change) in str(report)
+    assert inference.map_region(copy, out=tmp_path / "map.tif", **options).already_there
     plain = inference.map_region(copy, out=tmp_path / "plain.tif", input=scene, progress=False)
-    with rasterio.open(plain.path) as held:
-        assert "int8" not in held.tags()
+    assert plain.change is None
+    with rasterio.open(plain.path) as stored:
+        assert "int8" not in stored.tags()

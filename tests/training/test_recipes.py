@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from gee_export.base.scheme import SEVEN
-from training.losses import LOSSES, build_loss
-from training.models import MODELS, build, parameter_count
-from training.models.output import Output
-from training.recipes import RECIPES, Recipe, override, papers, recipe
-from training.recipes.recipe import TARGETS
-from training.samples import target
-from training.samples.augment import AUGMENTATIONS
+from isamap.gee_export.base.band_globs import expanded
+from isamap.gee_export.base.scheme import SEVEN
+from isamap.training.losses import LOSSES, build_loss
+from isamap.training.models import MODELS, build, parameter_count
+from isamap.training.models.layers import SqueezeExcitation
+from isamap.training.models.output import Output
+from isamap.training.recipes import RECIPES, Recipe, override, papers, recipe
+from isamap.training.recipes.recipe import TARGETS
+from isamap.training.samples import target
+from isamap.training.samples.augment import AUGMENTATIONS
 
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
 
@@ -28,26 +30,20 @@ def test_crofusenet_is_the_papers():
     assert (found.lr, found.power, found.batch, found.epochs, found.patience) == (1e-4, 0.9, 32, 400, 50)
     assert found.bands == SIX
     assert found.loss == "crofuse" and dict(found.loss_values) == {"alpha": 1.0, "beta": 0.8}
-    assert parameter_count(build(found.model, SIX, found.config)) == 36_215_970
+    literal = recipe("crofusenet", {"model.least_hidden": 1})
+    assert parameter_count(build(literal.model, SIX, literal.config)) == 36_215_970
+    # level 1: two blocks of 32 channels with 4 hidden units instead of 2
+    assert parameter_count(build(found.model, SIX, found.config)) == 36_215_970 + 2 * 2 * (32 + 32 + 1)
 
 
-def test_the_baseline_differs_in_network_and_loss_only():
-    """CroFuseNet section IV-A: the compared networks have the same hyperparameters."""
-    ours, baseline = recipe("crofusenet").to_json(), recipe("unet").to_json()
-    differing = {key for key in ours if ours[key] != baseline[key]}
-    assert differing == {"name", "model", "loss", "loss_values"}
-
-
-def test_tiny_is_for_cpus():
-    assert parameter_count(build("crofusenet", SIX, recipe("crofusenet-tiny").config)) == 2_269_070
-
-
+@pytest.mark.long
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_recipe_builds_and_is_json(name):
     found = recipe(name)
     assert found.name == name
     with torch.device("meta"):
-        network = build(found.model, found.bands or SIX, found.config)
+        bands = ("B4_mean", "VV_mean") if "-year" in name else found.bands or SIX
+        network = build(found.model, bands, found.config)
     assert network.config.classes == {"isa": 2, "landcover3m": 7}[found.scheme]
     build_loss(found.loss, found.loss_values)
     json.dumps(found.to_json(), allow_nan=False)
@@ -98,7 +94,36 @@ def test_the_cascade_is_trained_as_satlas():
     found = recipe("progesrgan")
     assert (found.optimiser, found.lr, found.momentum, found.beta2, found.ema) == ("adam", 1e-4, 0.9, 0.99, 0.999)
     assert dict(found.loss_values) == {"sharp": 1.0, "adversarial": 0.1}
-    assert found.sharpens and found.target == "fine" and not recipe("jointseg").sharpens
+    assert found.sharpens and found.target == "fine"
+
+
+def test_jointseg_learns_super_resolution():
+    """Abstract: "integrating super-resolution and segmentation"; its comparison has no image to sharpen."""
+    assert recipe("jointseg").sharpens and recipe("jointseg-tiny").sharpens
+    assert dict(recipe("jointseg").loss_values) == {"sharp": 0.5, "low": 0.1}
+    assert not recipe("bilinear-unet").loss_values
+
+
+@pytest.mark.parametrize(("size", "patch_px"), [("", 32), ("-tiny", 16)])
+def test_the_deep_baseline_has_jointsegs_size_and_sees_the_whole_patch(size, patch_px):
+    """docs/reference/networks.md, "JointSeg: cost"; one level more would not halve the recipes' patches and crops."""
+    recipes = (recipe(f"{name}{size}") for name in ("jointseg", "bilinear-unet-deep"))
+    with torch.device("meta"):
+        joint, deep = (build(found.model, SIX, found.config) for found in recipes)
+    assert parameter_count(deep) == pytest.approx(parameter_count(joint), rel=0.06)
+    assert patch_px < deep.halo and patch_px < joint.halo
+    assert patch_px % deep.multiple == 0
+
+
+@pytest.mark.parametrize("name", ["crofusenet", "crofusenet-tiny", "runetpp", "runetpp-tiny", "wuhan"])
+def test_channel_attention_has_four_hidden_units_at_least(name):
+    found = recipe(name)
+    with torch.device("meta"):
+        network = build(found.model, SIX, found.config)
+    blocks = [module for module in network.modules() if isinstance(module, SqueezeExcitation)]
+    assert blocks and min(block.squeeze.out_features for block in blocks) >= 4
+    for block in blocks:
+        assert block.squeeze.out_features == max(4, block.squeeze.in_features // 16)
 
 
 def test_settings_are_typed():
@@ -141,7 +166,7 @@ def test_settings_of_network_and_loss():
     """Case 4 of Table IV with the loss of section V-A's case 1."""
     words = {"model.cfm": "concat", "model.mfa": "no", "model.widths": "8,16", "loss.alpha": "0", "loss.beta": "0"}
     found = recipe("crofusenet", words)
-    assert dict(found.config) == {"cfm": "concat", "mfa": False, "widths": (8, 16)}
+    assert dict(found.config) == {"least_hidden": 4, "cfm": "concat", "mfa": False, "widths": (8, 16)}
     assert dict(found.loss_values) == {"alpha": 0.0, "beta": 0.0}
 
 
@@ -159,7 +184,10 @@ def test_settings_may_have_their_kind_already():
         ({"batch": "1.5"}, "batch=1.5: expected a whole number"),
         ({"lr": "-1"}, "expected lr above 0"),
         ({"lr": "nan"}, "expected lr above 0"),
-        ({"augment": "maybe"}, "augment=maybe: expected none, or any of flip, mirror, .*jitter, drop joined"),
+        (
+            {"augment": "maybe"},
+            "augment=maybe: expected none, or any of flip, mirror, .*jitter, drop, radiometry joined",
+        ),
         ({"model.widhts": "3"}, "setting 'model.widhts' is not known: did you mean model.widths"),
         ({"loss.bet": "3"}, "setting 'loss.bet' is not known: did you mean loss.beta"),
         ({"loss": "hinge"}, "loss=hinge: expected one of cross_entropy, crofuse"),
@@ -170,7 +198,10 @@ def test_settings_may_have_their_kind_already():
         ({"crop": "-1"}, "crop=-1: expected 0 or more"),
         ({"optimiser": "lion"}, "optimiser=lion: expected one of adam, adamw, sgd"),
         ({"scheme": "landcover3m", "target": "share"}, "target=share is of impervious ground"),
-        ({"target": "share"}, "loss crofuse learns from whole classes, use --set loss=soft_cross_entropy"),
+        (
+            {"target": "share"},
+            "loss crofuse learns from whole classes, use --set loss=soft_cross_entropy or loss=share_error",
+        ),
         (
             {"scheme": "landcover3m", "loss.dice": "1"},
             "loss.dice is of two classes, scheme=landcover3m has more: use --set loss",
@@ -201,3 +232,12 @@ def test_the_page_of_recipes_names_them_all():
     settings = {field.name for field in fields(Recipe)} - {"name", "model", "config", "loss_values"}
     papers = {name for name in RECIPES if not name.endswith("-tiny")}
     assert not (papers | settings | weights | set(AUGMENTATIONS) | set(LOSSES)) - named
+
+
+@pytest.mark.parametrize("base", ["crofusenet", "unet", "random_forest"])
+@pytest.mark.parametrize("size", ["", "-tiny"])
+def test_a_year_is_learned_as_a_month_is_but_for_the_bands(base, size):
+    of_year, of_month = recipe(f"{base}-year{size}"), recipe(f"{base}{size}")
+    assert replace(of_year, name=of_month.name, bands=of_month.bands) == of_month
+    names = ("B4_p10", "NDVI_amplitude", "VV_asc_JJA_mean", "B4", "VV", "s2_observations", "s2_day", "A00")
+    assert expanded(of_year.bands, names) == names[:3]

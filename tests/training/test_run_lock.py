@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import json
 import os
 from pathlib import Path
 
 import pytest
 
-import training
-from gee_export.base.errors import Fault
+from isamap import training
+from isamap.gee_export.base.errors import Fault
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.recipes import recipe
+from isamap.training.runs.run_lock import DONE, NOTE, alone_in, claim, finished
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
-from training.checkpoints import checkpoint as ck
-from training.recipes import recipe
-from training.runs.run_lock import DONE, NOTE, alone_in, claim, finished
 
 WANTED = {"data": "abc", "recipe": recipe("unet-tiny").to_json(), "start": None, "chips": None}
 
@@ -39,20 +38,6 @@ def test_another_run_is_refused_with_what_differs(tmp_path, change, words):
     claim(tmp_path / "run", WANTED)
     with pytest.raises(ValueError, match=f"holds another run: {words}; choose another --out or remove that folder"):
         claim(tmp_path / "run", WANTED | change)
-
-
-def test_a_run_of_an_older_isamap_goes_on_where_new_settings_hold_their_defaults(tmp_path):
-    """Notes of before 0.2 know nothing of dates, averages, checkpoints to start from."""
-    claim(tmp_path / "run", WANTED)
-    note = tmp_path / "run" / NOTE
-    held = json.loads(note.read_text())
-    for name in ("ema", "frames", "optimiser"):
-        del held["recipe"][name]
-    del held["start"], held["chips"]
-    note.write_text(json.dumps(held))
-    claim(tmp_path / "run", WANTED)
-    with pytest.raises(ValueError, match="frames is 0 there, 3 asked"):
-        claim(tmp_path / "run", WANTED | {"recipe": WANTED["recipe"] | {"frames": 3}})
 
 
 @pytest.mark.parametrize("damage", ["{", "[]"])
@@ -115,5 +100,5 @@ def test_a_run_on_a_mounted_drive(make, drive, monkeypatch):
     report = training.train(data, "unet-tiny", drive, settings=fast)
     assert ck.load(drive).build() is not None and ck.load(drive / "last").metrics["epoch"] == 2
     assert not [path for path in drive.rglob("*") if path.name.startswith(".best") and any(path.iterdir())]
-    monkeypatch.setattr("training.fitting.loop.fit", lambda _: pytest.fail("trained again"))
+    monkeypatch.setattr("isamap.training.fitting.loop.fit", lambda _: pytest.fail("trained again"))
     assert training.train(data, "unet-tiny", drive, settings=fast) == report

@@ -11,19 +11,20 @@ import pytest
 import torch
 from torch import nn
 
+from isamap.training.checkpoints import checkpoint
+from isamap.training.models import MODELS
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.output import Output, channels_at
+from isamap.training.runtimes import PRECISIONS, RUNTIMES, Forward, check_forward, open_forward, precision_of
+from isamap.training.runtimes.fold import folded, pairs
+from isamap.training.runtimes.graph import graph_of
+from isamap.training.runtimes.openvino import Requests
+from isamap.training.runtimes.per_image import PerImage
+from isamap.training.runtimes.precisions import cpu_multiplies
+from isamap.training.runtimes.replay import SHAPES, Recording, Replay
 from tests.inference.conftest import NAMES, small_network
+from tests.support.checkpoints import kept
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint
-from training.models import MODELS
-from training.models.classical import PixelClassifier
-from training.models.output import Output, channels_at
-from training.runtimes import PRECISIONS, RUNTIMES, Forward, check_forward, open_forward, precision_of
-from training.runtimes.fold import folded, pairs
-from training.runtimes.graph import graph_of
-from training.runtimes.openvino import Requests
-from training.runtimes.per_image import PerImage
-from training.runtimes.precisions import cpu_multiplies
-from training.runtimes.replay import SHAPES, Recording, Replay
 
 NETWORKS = [name for name in MODELS if not issubclass(MODELS[name].network, PixelClassifier)]
 QUICK = ("unet", "bilinear_unet", "fcn8s", "crofusenet")  # to export; the others in CI's second half
@@ -54,12 +55,10 @@ def relative(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 def described(name: str, folder, **changes) -> checkpoint.Checkpoint:
     norms = [checkpoint.BandNorm(band, "1", 0.0, 1.0) for band in NAMES]
-    facts = {"classes": ("pervious", "impervious"), "thresholds": {}, "composite": {}, "backscatter": "sigma0"}
-    network = small_network(name)
-    made = checkpoint.of_network(network, name, norms, simulated=True, **(facts | changes))
-    return checkpoint.save(made, network, folder / "run")
+    return kept(folder / "run", small_network(name), name, norms, **changes)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_folding_leaves_no_normalisation_after_a_convolution_and_changes_no_logit(name):
     """docs/reference/networks.md, "HRNet: layers": instance normalisation stays; DenseNet normalises before it
@@ -113,15 +112,17 @@ def test_a_network_in_training_is_not_folded():
         folded(small_network("unet").train())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runtime", OTHERS)
 @pytest.mark.parametrize("name", QUICK_FIRST)
 def test_a_runtime_gives_torchs_logits(name, runtime):
     x = image_of(name, 2)
-    found, expected = logits(forward_of(name, runtime), x), logits(small_network(name), x)
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+    actual, expected = logits(forward_of(name, runtime), x), logits(small_network(name), x)
+    assert actual.dtype == torch.float32
+    torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_another_shape_has_a_program_of_its_own(runtime):
     forward, network = forward_of("unet", runtime), small_network("unet")
@@ -135,12 +136,12 @@ def test_another_shape_has_a_program_of_its_own(runtime):
 def test_bf16_stays_near_fp32_and_answers_in_fp32(name, runtime):
     if not cpu_multiplies(precision_of("bf16")):
         pytest.skip("this processor has no bf16")
-    found, expected = (
+    actual, expected = (
         logits(forward_of(name, runtime, "bf16"), image_of(name)),
         logits(small_network(name), image_of(name)),
     )
-    assert found.dtype == torch.float32
-    assert 1e-5 < relative(found, expected) < 0.1
+    assert actual.dtype == torch.float32
+    assert 1e-5 < relative(actual, expected) < 0.1
 
 
 @pytest.mark.parametrize("runtime", OTHERS)
@@ -198,18 +199,11 @@ def test_a_program_has_run_once_alone_before_threads_share_it():
     assert len(others) == 4 and all(began >= first[1] for began, _ in others)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("runtime", OTHERS)
 def test_images_of_several_dates(runtime):
     network, x = small_network("jointseg"), torch.randn(1, 3, len(NAMES), 16, 16)
     assert relative(logits(forward_of("jointseg", runtime), x), logits(network, x)) < 1e-4
-
-
-def test_a_checkpoint_opens_ready_for_its_shape(tmp_path):
-    found, x = described("unet", tmp_path), image_of("unet")
-    expected = logits(found.build(), x)
-    for runtime in RUNTIMES:
-        forward = open_forward(found, runtime=runtime, shape=x.shape[1:])
-        assert relative(logits(forward, x), expected) < 1e-5
 
 
 @pytest.mark.parametrize(
@@ -224,29 +218,29 @@ def test_a_checkpoint_opens_ready_for_its_shape(tmp_path):
     ],
 )
 def test_what_cannot_be_is_one_sentence(tmp_path, how, words):
-    with pytest.raises(ValueError, match=words) as told:
+    with pytest.raises(ValueError, match=words) as notices:
         open_forward(described("unet", tmp_path), **how)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(notices.value)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_an_absent_gpu_is_told_and_auto_does_without(tmp_path):
-    found = described("unet", tmp_path)
+    description = described("unet", tmp_path)
     with pytest.raises(ValueError, match="no GPU that torch can use"):
-        check_forward(found, device="gpu")
-    assert {check_forward(found, runtime=name, device="auto") for name in RUNTIMES} == {"cpu"}
+        check_forward(description, device="gpu")
+    assert {check_forward(description, runtime=name, device="auto") for name in RUNTIMES} == {"cpu"}
 
 
 @pytest.mark.parametrize("name", ["random_forest", "svm"])
 def test_classifiers_of_pixels_run_on_torch_alone(tmp_path, name):
-    found = described(name, tmp_path)
+    description = described(name, tmp_path)
     for runtime in OTHERS:
         with pytest.raises(ValueError, match="only runtime torch computes"):
-            check_forward(found, runtime=runtime)
+            check_forward(description, runtime=runtime)
     with pytest.raises(ValueError, match="float64"):
-        check_forward(found, precision="bf16")
+        check_forward(description, precision="bf16")
     x = image_of(name)
-    assert torch.equal(logits(open_forward(found), x), logits(small_network(name), x))
+    assert torch.equal(logits(open_forward(description), x), logits(small_network(name), x))
 
 
 def test_a_precision_that_the_processor_lacks_is_refused(tmp_path, monkeypatch):

@@ -6,20 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-import inference
 import isamap
-import training
-from inference.predict import Predictor
+from isamap import inference, training
+from isamap.inference.mapping.predict import Predictor
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.runtimes import open_forward
+from isamap.training.runtimes.probabilities import probabilities_of
+from isamap.training.runtimes.symmetries import SYMMETRIES, SymmetryMean
 from tests.inference.conftest import LEGEND, NAMES, small_network, stored_scene, write_tif
-from tests.inference.test_predict import HEIGHT, LATTICE, whole
+from tests.inference.mapping.test_predict import HEIGHT, LATTICE, whole
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
 from tests.training.test_bad_input import kept  # noqa: F401
 from tests.training.test_runtimes import image_of, logits
-from training.checkpoints import checkpoint as ck
-from training.runtimes import open_forward
-from training.runtimes.probabilities import probabilities_of
-from training.runtimes.symmetries import SYMMETRIES, Augmented
 
 GROUPS = {"none": 1, "flips": 4, "d4": 8}
 
@@ -48,7 +47,7 @@ def test_flips_turn_no_row_into_a_column():
 def test_the_probability_is_the_mean_over_the_group(name):
     """By NumPy, with its own flips and turns."""
     network, x = small_network("unet"), image_of("unet")
-    found = logits(Augmented(network, SYMMETRIES[name]), x).softmax(1).numpy()
+    actual = logits(SymmetryMean(network, SYMMETRIES[name]), x).softmax(1).numpy()
 
     def seen(image: np.ndarray) -> np.ndarray:
         return logits(network, torch.from_numpy(image.copy())).softmax(1).numpy()
@@ -67,30 +66,19 @@ def test_the_probability_is_the_mean_over_the_group(name):
                 (slice(None, None, -1), slice(None, None, -1)),
             )
         ]
-    np.testing.assert_allclose(found, np.mean(parts, axis=0), atol=1e-6)
+    np.testing.assert_allclose(actual, np.mean(parts, axis=0), atol=1e-6)
 
 
-def test_a_turned_image_gives_the_turned_map():
-    """The network alone does not: that is what the mean is for."""
-    network, x = small_network("unet"), image_of("unet")
-    forward = Augmented(network, SYMMETRIES["d4"])
-    turned = torch.rot90(x, 1, (-2, -1))
-    torch.testing.assert_close(logits(forward, turned), torch.rot90(logits(forward, x), 1, (-2, -1)))
-    assert not torch.allclose(logits(network, turned), torch.rot90(logits(network, x), 1, (-2, -1)), atol=1e-3)
-
-
+@pytest.mark.long
 def test_neither_workers_nor_cuts_change_a_pixel():
     """docs/reference/performance.md, "P3"."""
-    predictor = Predictor(probabilities_of(Augmented(small_network("unet"), SYMMETRIES["d4"])), len(NAMES), 1, LEGEND)
+    predictor = Predictor(
+        probabilities_of(SymmetryMean(small_network("unet"), SYMMETRIES["d4"])), len(NAMES), 1, LEGEND
+    )
     mapped = whole(predictor, LATTICE, workers=1)
     np.testing.assert_array_equal(whole(predictor, LATTICE, workers=3), mapped)
     parts = [whole(predictor, LATTICE, rows=rows) for rows in (range(46), range(46, HEIGHT))]
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), mapped)
-
-
-def test_images_of_several_dates_keep_their_dates():
-    network, x = small_network("jointseg"), torch.randn(1, 3, len(NAMES), 16, 16)
-    assert logits(Augmented(network, SYMMETRIES["d4"]), x).shape == logits(network, x).shape
 
 
 def test_a_certain_network_stays_certain():
@@ -101,8 +89,8 @@ def test_a_certain_network_stays_certain():
         def forward(self, x):
             return training.models.output.Output(certain.expand(-1, -1, *x.shape[-2:]))
 
-    found = logits(Augmented(Certain(), SYMMETRIES["d4"]), torch.zeros(1, 1, 2, 2))
-    assert torch.isfinite(found).all() and (found.softmax(1)[:, 1] == 1).all()
+    output = logits(SymmetryMean(Certain(), SYMMETRIES["d4"]), torch.zeros(1, 1, 2, 2))
+    assert torch.isfinite(output).all() and (output.softmax(1)[:, 1] == 1).all()
 
 
 def test_an_unknown_group_is_one_sentence(kept):  # noqa: F811
@@ -110,6 +98,7 @@ def test_an_unknown_group_is_one_sentence(kept):  # noqa: F811
         open_forward(ck.load(kept), tta="turns")
 
 
+@pytest.mark.long
 def test_map_and_evaluate_take_it(kept, town, tmp_path, capsys):  # noqa: F811
     import rasterio
 
@@ -123,3 +112,12 @@ def test_map_and_evaluate_take_it(kept, town, tmp_path, capsys):  # noqa: F811
     assert isamap.main(f"evaluate --checkpoint {kept} --data {town} --split val --tta flips".split()) == 0
     report = training.evaluate(kept, town, "val", tta="flips")
     assert report.to_json()["tta"] == "flips" and "tta" not in training.evaluate(kept, town, "val").to_json()
+
+
+def test_a_turned_image_gives_the_turned_map():
+    """The network alone does not: that is what the mean is for."""
+    network, x = small_network("unet"), image_of("unet")
+    forward = SymmetryMean(network, SYMMETRIES["d4"])
+    turned = torch.rot90(x, 1, (-2, -1))
+    torch.testing.assert_close(logits(forward, turned), torch.rot90(logits(forward, x), 1, (-2, -1)))
+    assert not torch.allclose(logits(network, turned), torch.rot90(logits(network, x), 1, (-2, -1)), atol=1e-3)

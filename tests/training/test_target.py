@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from gee_export.base.scheme import SEVEN, UNKNOWN
-from gee_export.datasets.manifest import NODATA, Band
+from isamap.gee_export.base.scheme import SEVEN, UNKNOWN
+from isamap.gee_export.datasets.manifest import NODATA, Band
+from isamap.training.checkpoints.checkpoint import normalise
+from isamap.training.samples.cache import dated, open_layer
+from isamap.training.samples.data import LearningTarget, label_shares, open_source
+from isamap.training.samples.target import VISIBLE, visible
 from tests.support.pairs import DAYS, RATIO, write_pairs
 from tests.support.towns import spread
-from training.checkpoints.checkpoint import normalise
-from training.samples.cache import dated, open_layer
-from training.samples.data import Target, label_shares, open_source
-from training.samples.target import VISIBLE, visible
 
 CLASSES = {str(number): name for number, name in enumerate(SEVEN)} | {"255": "unknown"}
 
@@ -26,9 +26,10 @@ def pairs(tmp_path_factory):
 
 
 def opened(dataset, **target):
-    return open_source([dataset.storage.url], target=Target(**target))
+    return open_source([dataset.storage.url], target=LearningTarget(**target))
 
 
+@pytest.mark.long
 def test_finer_labels_come_beside_their_image(pairs):
     """docs/reference/formats.md, "Patch dataset": exactly ten times the pixels."""
     source = opened(pairs, layer="fine")
@@ -63,15 +64,15 @@ def test_dates_take_the_place_of_the_composite(pairs):
     """Of three dates those with most pixels, in order of time; fewer are repeated; without any, the composite is."""
     batch = opened(pairs, frames=2).split("train").__getitems__([0, 1, 2, 3])
     assert batch.image_BCHW.shape == (4, 2, 6, 16, 16)
-    three, one, none, two = pairs.in_split("train")
+    three, single, none, two = pairs.in_split("train")
     frames = pairs.read_frames(three)[1]
     gaps = (frames == NODATA).sum(axis=(1, 2, 3))
     best = sorted(np.lexsort((np.arange(3), gaps))[:2])
-    found = batch.image_BCHW.numpy()
-    np.testing.assert_array_equal(found[0], frames[best])
-    np.testing.assert_array_equal(found[1], np.repeat(pairs.read_frames(one)[1], 2, axis=0))
-    np.testing.assert_array_equal(found[2], np.stack([pairs.read_image(none)] * 2))
-    np.testing.assert_array_equal(found[3], pairs.read_frames(two)[1])
+    actual = batch.image_BCHW.numpy()
+    np.testing.assert_array_equal(actual[0], frames[best])
+    np.testing.assert_array_equal(actual[1], np.repeat(pairs.read_frames(single)[1], 2, axis=0))
+    np.testing.assert_array_equal(actual[2], np.stack([pairs.read_image(none)] * 2))
+    np.testing.assert_array_equal(actual[3], pairs.read_frames(two)[1])
 
 
 def test_the_dates_of_a_patch():
@@ -124,17 +125,12 @@ def test_bands_of_the_true_image_by_name(pairs):
         visible(("pan",))
 
 
-def test_a_batch_keeps_all_its_parts_on_its_way(pairs):
-    batch = opened(pairs, layer="fine", sharp=VISIBLE).split("train").__getitems__([0])
-    moved = batch.to(torch.device("cpu"))
-    assert torch.equal(moved.sharp_BCHW, batch.sharp_BCHW) and torch.equal(moved.label_BHW, batch.label_BHW)
-
-
+@pytest.mark.long
 def test_two_datasets_of_pairs_are_one(tmp_path):
     both = [
         write_pairs(tmp_path / name, spread(2, 1, 1), size=8, seed=seed, name=name) for seed, name in enumerate("ab")
     ]
-    source = open_source([d.storage.url for d in both], target=Target(layer="fine", frames=2, sharp=VISIBLE))
+    source = open_source([d.storage.url for d in both], target=LearningTarget(layer="fine", frames=2, sharp=VISIBLE))
     batch = source.split("train").__getitems__([3, 0])
     for at, (dataset, patch) in enumerate(source.patches("train")[index] for index in (3, 0)):
         np.testing.assert_array_equal(batch.label_BHW[at].numpy(), dataset.read_fine_label(patch))
@@ -153,7 +149,7 @@ def test_two_datasets_of_pairs_are_one(tmp_path):
 )
 def test_targets_that_mean_nothing_are_refused(target, words):
     with pytest.raises(ValueError, match=words):
-        Target(**target)
+        LearningTarget(**target)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +185,7 @@ def test_a_dataset_that_lacks_what_is_learned_is_refused(make, target, words):
 )
 def test_a_true_image_that_does_not_fit_is_refused(pairs, bands, target, words):
     with pytest.raises(ValueError, match=words):
-        open_source([pairs.storage.url], bands, target=Target(**target))
+        open_source([pairs.storage.url], bands, target=LearningTarget(**target))
 
 
 def seven(image, label):
@@ -221,7 +217,7 @@ def test_seven_classes_are_learned_as_they_are_stored(make):
     stored = np.stack([dataset.read_label(patch) for patch in dataset.in_split("train")])
     np.testing.assert_array_equal(patches.__getitems__([0, 1]).label_BHW.numpy(), stored)
     assert source.classes == SEVEN
-    counted = [(stored == number).mean() for number in (*range(7), 255)]
+    counted = [(stored == index).mean() for index in (*range(7), 255)]
     assert label_shares(patches) == pytest.approx(counted)
 
 
@@ -238,8 +234,8 @@ def test_only_training_patches_are_left_out(make):
     left_out = {dataset.in_split("train")[1].id, dataset.in_split("val")[0].id}
     source = open_source([dataset.storage.url], keep=lambda patch: patch.id not in left_out)
     assert [len(source.split(name)) for name in ("train", "val", "test")] == [3, 2, 2]
-    held = [patch.id for _, patch in source.patches("train")]
-    assert held == [patch.id for patch in dataset.in_split("train") if patch.id not in left_out]
+    stored = [patch.id for _, patch in source.patches("train")]
+    assert stored == [patch.id for patch in dataset.in_split("train") if patch.id not in left_out]
     image = source.split("train").__getitems__([1]).image_BCHW[0].numpy()
     np.testing.assert_array_equal(image, dataset.read_image(dataset.in_split("train")[2]))
 

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 
 import isamap
-import training
-from gee_export.base.storage import open_storage
-from gee_export.datasets.dataset import write
-from gee_export.earth_engine import session as sessions
+from isamap import training
+from isamap.gee_export.base.storage import open_storage
+from isamap.gee_export.datasets.dataset import write
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints.publication import publish_model
+from isamap.training.runs.remote import run_home
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import BANDS, manifest, samples, spread
-from training.checkpoints import checkpoint as ck
-from training.runs.remote import run_home
 
 FAST = {"model.widths": "4,8", "batch": "4", "epochs": "1"}
 
@@ -27,6 +28,7 @@ def address(session) -> str:
     return url
 
 
+@pytest.mark.long
 def test_a_dataset_in_a_bucket_trains_as_one_in_a_folder(address, session, tmp_path):
     folder = tmp_path / "data"
     splits = spread(4, 1, 1)
@@ -36,26 +38,16 @@ def test_a_dataset_in_a_bucket_trains_as_one_in_a_folder(address, session, tmp_p
     assert ck.load(remote.folder).fingerprint == ck.load(local.folder).fingerprint
 
 
-def test_a_checkpoint_in_a_bucket_is_loaded(address, session, tmp_path):
-    run = training.train(address, "unet-tiny", tmp_path / "run", settings=FAST, session=session)
-    storage = open_storage("gs://town-training/run", session)
-    for file in (run.folder / "best").iterdir():
-        storage.write(f"best/{file.name}", file.read_bytes())
-    found = ck.load("gs://town-training/run", session)
-    assert found.fingerprint == ck.load(run.folder).fingerprint and Path(found.location).is_dir()
-    counted = training.evaluate("gs://town-training/run", address, session=session)
-    assert counted.confusion.tolist() == training.evaluate(run.folder, address, session=session).confusion.tolist()
-
-
+@pytest.mark.long
 def test_a_checkpoint_is_brought_over_once_and_again_where_the_copy_is_damaged(session, uncut, monkeypatch):
     storage = open_storage("gs://town-training/runs/once", session)
     ck.upload(uncut.folder / "best", storage, "best")
     read, original = [], type(storage).read
     monkeypatch.setattr(type(storage), "read", lambda place, name: read.append(name) or original(place, name))
-    found = ck.load("gs://town-training/runs/once", session)
+    checkpoint = ck.load("gs://town-training/runs/once", session)
     ck.load("gs://town-training/runs/once", session)
     assert read.count(f"best/{ck.WEIGHTS}") == 1
-    (Path(found.location) / ck.WEIGHTS).write_bytes(b"damaged")
+    (Path(checkpoint.location) / ck.WEIGHTS).write_bytes(b"damaged")
     assert ck.load("gs://town-training/runs/once", session).build()
 
 
@@ -74,7 +66,7 @@ def fresh_machine(home: Path, monkeypatch) -> None:
 
 
 def broken_in(epoch: int, monkeypatch):
-    from training.fitting.task import Task
+    from isamap.training.fitting.task import Task
 
     original = Task.training_step
 
@@ -92,6 +84,7 @@ def uncut(address, session, tmp_path_factory):
     return training.train(address, "unet-tiny", tmp_path_factory.mktemp("runs") / "run", settings=TWO, session=session)
 
 
+@pytest.mark.long
 def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, tmp_path, monkeypatch):
     """docs/reference/wishes.md, "Wish 25": what a lost Colab had finished is in the bucket whole, and repeats the uncut
     run.
@@ -107,7 +100,7 @@ def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, t
     assert not [name for name in (*held, *(s.name for s in storage.listed())) if name.startswith(".")]
     fresh_machine(tmp_path / "other", monkeypatch)
     assert ck.load(f"{RUN}/last", session).metrics["epoch"] == 2
-    from training.fitting.task import Task
+    from isamap.training.fitting.task import Task
 
     steps, original = [], Task.training_step
     monkeypatch.setattr(Task, "training_step", lambda *words: steps.append(1) or original(*words))
@@ -120,7 +113,7 @@ def test_a_run_in_a_bucket_goes_on_on_a_fresh_machine(address, session, uncut, t
 
 
 def _is_not_trained_again(address, session, home: Path, monkeypatch) -> None:
-    from training.fitting.task import Task
+    from isamap.training.fitting.task import Task
 
     fresh_machine(home, monkeypatch)
     monkeypatch.setattr(Task, "training_step", lambda *_: pytest.fail("trained again"))
@@ -152,9 +145,21 @@ def test_a_machine_lost_while_it_replaced_a_checkpoint_harms_nobody(session, unc
             f"best/{name}" for name in (ck.CARD, ck.DESCRIPTION, ck.WEIGHTS)
         ]
         home.keep()
-    held = {stored.name for stored in storage.listed()}
-    assert held == {"run.json", *(f"best/{name}" for name in (ck.CARD, ck.DESCRIPTION, ck.WEIGHTS))}
+    kept = {stored.name for stored in storage.listed()}
+    assert kept == {"run.json", *(f"best/{name}" for name in (ck.CARD, ck.DESCRIPTION, ck.WEIGHTS))}
     assert storage.read(f"best/{ck.DESCRIPTION}") == (uncut.folder / "best" / ck.DESCRIPTION).read_bytes()
+
+
+def test_a_published_model_of_a_bucket_is_a_checkpoint(session, uncut):
+    report = publish_model(uncut.folder, "gs://town-training/models/unet", session=session)
+    kept = {stored.name for stored in open_storage("gs://town-training/models/unet", session).listed()}
+    assert kept == set(report.files) and "model.stac.json" in kept
+    assert ck.load("gs://town-training/models/unet", session).fingerprint == ck.load(uncut.folder).fingerprint
+
+
+def test_a_bucket_without_a_folder_is_no_place_for_a_model(session, uncut):
+    with pytest.raises(ValueError, match="name a folder in the bucket, such as gs://town-training/models/unet"):
+        publish_model(uncut.folder, "gs://town-training", session=session)
 
 
 def test_a_prefix_with_other_things_is_refused(address, session):
@@ -198,8 +203,10 @@ def test_a_run_that_never_finished_an_epoch_leaves_the_prefix_free(session):
         home.keep()
         home.give_up()
         assert home.storage.list() == [] and not home.folder.exists()
-    with run_home("gs://town-training/runs/changed", session) as home:
+    with run_home("gs://town-training/runs/an-epoch", session) as home:
+        (home.folder / "resume.ckpt").write_text("1")
         (home.folder / "last").mkdir()
+        home.keep()
         home.give_up()
         assert "resume.ckpt" in home.files(), "an epoch is there: nothing is given up"
 
@@ -221,3 +228,15 @@ def test_the_command_trains_into_a_bucket(address, session, capfd, monkeypatch):
     words = ["--recipe", "unet-tiny", "--set", "model.widths=4,8", "batch=4", "epochs=1", "device=cpu"]
     assert isamap.main(["train", "--data", address, "--out", "gs://town-training/runs/word", *words]) == 0
     assert "checkpoint: gs://town-training/runs/word/best" in capfd.readouterr().out
+
+
+@pytest.mark.long
+def test_a_checkpoint_in_a_bucket_is_loaded(address, session, tmp_path):
+    run = training.train(address, "unet-tiny", tmp_path / "run", settings=FAST, session=session)
+    storage = open_storage("gs://town-training/run", session)
+    for file in (run.folder / "best").iterdir():
+        storage.write(f"best/{file.name}", file.read_bytes())
+    checkpoint = ck.load("gs://town-training/run", session)
+    assert checkpoint.fingerprint == ck.load(run.folder).fingerprint and Path(checkpoint.location).is_dir()
+    counted = training.evaluate("gs://town-training/run", address, session=session)
+    assert counted.confusion.tolist() == training.evaluate(run.folder, address, session=session).confusion.tolist()

@@ -25,11 +25,11 @@ def test_train_then_evaluate(town_of_few, tmp_path, capfd):
 
 
 def test_training_is_quiet(town_of_few, tmp_path, capfd):
-    """One line an epoch and the report: no advertising, no warnings."""
+    """One line an epoch and the report, which says that so few patches have unlike splits; no advertising."""
     isamap.main(["train", "--data", town_of_few, "--recipe", "unet-tiny", "--out", str(tmp_path / "run"), *FAST])
-    found = capfd.readouterr()
-    assert [line.split()[0] for line in found.out.splitlines()] == ["epoch", "unet-tiny", "checkpoint:"]
-    bars = [line for line in found.err.replace("\r", "\n").splitlines() if line.strip()]
+    actual = capfd.readouterr()
+    assert [line.split()[0] for line in actual.out.splitlines()] == ["epoch", "unet-tiny", "warning:", "checkpoint:"]
+    bars = [line for line in actual.err.replace("\r", "\n").splitlines() if line.strip()]
     assert all(line.startswith("epoch 1/1") for line in bars), bars
 
 
@@ -55,7 +55,7 @@ def test_no_dataset_there(tmp_path, capsys):
 
 def test_a_place_for_figures_that_cannot_be_written_is_told_before_they_are_computed(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr("training.evaluate", lambda *_, **__: pytest.fail("computed"))
+    monkeypatch.setattr("isamap.training.evaluate", lambda *_, **__: pytest.fail("computed"))
     words = ["--checkpoint", "any", "--data", "any", "--json", str(tmp_path / "file" / "figures.json")]
     assert isamap.main(["evaluate", *words]) == 1
     assert "a file stands where a folder belongs" in capsys.readouterr().err

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-import training
+from isamap import training
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import MODELS, build, constructor_values
+from isamap.training.models.validity import known_dates, maximum_of_dates, mean_of_dates, mean_of_values, with_validity
+from isamap.training.runtimes.graph import onnx_graph
+from isamap.training.samples.augment import CHANCES, Augmented, augment
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint as ck
-from training.models import MODELS, build, constructor_values
-from training.models.validity import known_dates, maximum_of_dates, mean_of_dates, mean_of_values, with_validity
-from training.runtimes.graph import onnx_graph
-from training.samples.augment import CHANCES, Augmented, augment
 
 SIX = ("B2", "B3", "B4", "B8", "VV", "VH")
 WITH_VALIDITY = [name for name, model in MODELS.items() if "validity" in model.config.__dataclass_fields__]
@@ -58,9 +58,9 @@ def test_without_a_hole_means_and_maxima_are_the_plain_ones_to_the_bit():
     """Maps of composites without clouds keep their bytes."""
     torch.manual_seed(3)
     x, features = torch.randn(2, 5, 4, 9, 9), torch.randn(2, 5, 7, 9, 9)
-    known = known_dates(x)
-    assert torch.equal(mean_of_dates(features, known), features.mean(dim=1))
-    assert torch.equal(maximum_of_dates(features, known), features.amax(dim=1))
+    listed = known_dates(x)
+    assert torch.equal(mean_of_dates(features, listed), features.mean(dim=1))
+    assert torch.equal(maximum_of_dates(features, listed), features.amax(dim=1))
     assert torch.equal(mean_of_values(x), x.mean(dim=1))
 
 
@@ -71,6 +71,7 @@ def test_a_pixel_that_no_date_saw_stays_finite():
         assert torch.isfinite(small("jointseg")(x).logits_BKHW).all()
 
 
+@pytest.mark.long
 def test_missing_dates_are_left_out_in_an_onnx_graph_too():
     import onnxruntime
 
@@ -99,6 +100,7 @@ def test_the_validity_channel_is_the_share_of_known_bands():
     assert torch.equal(with_validity(x, True)[0, 4], torch.tensor([[0.0, 1.0], [1.0, 0.75]]))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", WITH_VALIDITY)
 def test_a_network_with_validity_tells_a_missing_pixel_from_an_average_one(name):
     """1e-30 in all bands is the mean and known; 0 is missing. Without the channel both give the same logits."""

@@ -1,8 +1,8 @@
-"""`training.compare`: which of several checkpoints is better on the same patches, and which cannot be distinguished."""
+"""`compare`: which of several checkpoints is better on the same patches, and which cannot be distinguished."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from pathlib import Path
@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import check_writable, local_path, write_json
-from training.accuracy import bootstrap
-from training.accuracy.bootstrap import Interval
-from training.accuracy.comparison import Sample, difference, holm, least_probability, probability
-from training.accuracy.contrast import contrast
-from training.accuracy.evaluation import Data, EvaluationReport, evaluate
-from training.checkpoints import checkpoint as ck
-from training.samples.arguments import check_address, dataset_addresses
+from isamap.gee_export.base.atomic import check_writable, local_path, write_json
+from isamap.training.accuracy import bootstrap
+from isamap.training.accuracy.bootstrap import Interval
+from isamap.training.accuracy.comparison import MethodCounts, difference, holm, least_probability, probability
+from isamap.training.accuracy.contrast import contrast
+from isamap.training.accuracy.evaluation import Data, EvaluationReport, evaluate
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.samples.arguments import check_address, dataset_addresses
 
 VERSION = 1
 LEVEL = 0.05
@@ -34,9 +34,9 @@ class Method:
     reports: tuple[EvaluationReport, ...]
 
     @property
-    def sample(self) -> Sample:
+    def sample(self) -> MethodCounts:
         """Confusion counts by seed and block."""
-        return Sample(np.stack([report.by_block for report in self.reports]), self.reports[0].classes)
+        return MethodCounts(np.stack([report.by_block for report in self.reports]), self.reports[0].classes)
 
     def value(self, key: str) -> float | None:
         """The measure, a mean over seeds; None where one of them does not define it."""
@@ -105,7 +105,7 @@ class ComparisonReport:
             "patches": first.patches,
             "blocks": self.blocks,
             "runs": [method.to_json() for method in self.methods],
-            "differences": [_plain(found) for found in self.differences],
+            "differences": [_plain(compared) for compared in self.differences],
             "notes": self.notes(),
         }
 
@@ -121,11 +121,11 @@ class ComparisonReport:
     def __str__(self) -> str:
         first = self.methods[0].reports[0]
         title = f"The {first.split} split: {first.patches:,} patches in {self.blocks} spatial blocks."
-        pairs = dict.fromkeys((found.left, found.right) for found in self.differences)
+        pairs = dict.fromkeys((compared.left, compared.right) for compared in self.differences)
         lines = [title, "", *self._table(), ""]
         for pair in pairs:
             lines.append(f"{pair[0]} - {pair[1]}")
-            lines += [f"  {found}" for found in self.differences if (found.left, found.right) == pair]
+            lines += [f"  {compared}" for compared in self.differences if (compared.left, compared.right) == pair]
         return "\n".join([*lines, "", *self.notes()])
 
     def _table(self) -> list[str]:
@@ -192,18 +192,24 @@ def named(runs: Runs, groups: Mapping[str, Sequence[str | Path]] | None = None) 
     by_name = runs if isinstance(runs, Mapping) else _by_folder(runs)
     single = {name: _several(of_name) for name, of_name in by_name.items()}
     grouped = {name: _several(of_name) for name, of_name in (groups or {}).items()}
-    for run in (run for of_name in (*single.values(), *grouped.values()) for run in of_name):
+    every = [run for of_name in (*single.values(), *grouped.values()) for run in of_name]
+    for run in every:
         check_address("runs", run, "runs/wuhan")
-    every = [str(run) for of_name in (*single.values(), *grouped.values()) for run in of_name]
+    _check_distinct([str(run) for run in every], single, grouped)
+    return single | grouped
+
+
+def _check_distinct(every: Sequence[str], single: Mapping[str, Sized], grouped: Mapping[str, Sized]) -> None:
+    """ValueError for a run given twice, a group of a run's name or of none, and where there is nothing to compare."""
     if twice := sorted({run for run in every if every.count(run) > 1}):
         raise ValueError(f"{twice[0]} is given twice: name each run once")
     if both := sorted(set(single) & set(grouped)):
         raise ValueError(f"group {both[0]} has the name of a run: choose another name")
-    if empty := [name for name, of_name in (single | grouped).items() if not of_name]:
+    either = {**single, **grouped}
+    if empty := [name for name, of_name in either.items() if not of_name]:
         raise ValueError(f"group {empty[0]} names no run: expected NAME=RUN,RUN")
-    if len(single | grouped) < 2:
+    if len(either) < 2:
         raise ValueError(f"nothing to compare {', '.join(every) or 'with'}: name two different runs or more")
-    return single | grouped
 
 
 def _by_folder(runs: Sequence[str | Path]) -> dict[str, str | Path]:
@@ -235,22 +241,22 @@ def _check_classes(runs: Sequence[str | Path], session: Any) -> None:
 def _check_pixels(reports: Sequence[EvaluationReport]) -> None:
     """ValueError where counts of two reports are not of the same pixels."""
     first = reports[0]
-    for other in reports[1:]:
-        if not np.array_equal(first.by_block.sum(axis=(1, 2)), other.by_block.sum(axis=(1, 2))):
+    for report in reports[1:]:
+        if not np.array_equal(first.by_block.sum(axis=(1, 2)), report.by_block.sum(axis=(1, 2))):
             raise ValueError(
-                f"{first.checkpoint} and {other.checkpoint} were measured on labels of different resolution: choose "
+                f"{first.checkpoint} and {report.checkpoint} were measured on labels of different resolution: choose "
                 "one for both with --layer label or --layer fine"
             )
 
 
 def _adjusted(methods: Sequence[Method]) -> tuple[Difference, ...]:
     """Every pair by every measure, with p adjusted over all of them."""
-    asked = [(left, right, key) for left, right in combinations(methods, 2) for key in MEASURES]
-    chances = [_chance(left, right, key) for left, right, key in asked]
+    comparisons = [(left, right, key) for left, right in combinations(methods, 2) for key in MEASURES]
+    chances = [_chance(left, right, key) for left, right, key in comparisons]
     adjusted = iter(holm([p for p in chances if p is not None]))
     return tuple(
         _difference(left, right, key, p, None if p is None else next(adjusted))
-        for (left, right, key), p in zip(asked, chances, strict=True)
+        for (left, right, key), p in zip(comparisons, chances, strict=True)
     )
 
 
@@ -268,7 +274,7 @@ def _chance(left: Method, right: Method, key: str) -> float | None:
 
 def _interval(left: Method, right: Method, key: str) -> Interval | None:
     if not _of_recipes(left, right):
-        return difference(left.sample, right.sample, key, same_blocks=True)
+        return difference(left.sample, right.sample, key)
     outcome = contrast(left.sample, right.sample, key)
     return None if outcome is None else (outcome.low, outcome.high)
 

@@ -11,19 +11,18 @@ taken in the 254 steps in which maps store them, so a map's sets are exactly tho
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from training.accuracy import bootstrap
-from training.accuracy.bootstrap import DRAWS, SEED, Interval
-from training.accuracy.predictions import Predicted
-from training.checkpoints import checkpoint as ck
-from training.checkpoints.conformal import STEPS, Limits, limits_of
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.accuracy import bootstrap
+from isamap.training.accuracy.bootstrap import DRAWS, SEED, Interval
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints.conformal import STEPS, SetLimits, limits_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,12 +31,12 @@ class ShareCounts:
 
     by_block: np.ndarray
 
-    def limits(self, alpha: float) -> Limits:
+    def limits(self, alpha: float) -> SetLimits:
         """The limits of sets that hold the true class in a share of 1 - alpha; ValueError: too few blocks for it."""
         if not 0 < alpha < 0.5:
             raise ValueError(f"alpha {alpha}: expected a share of errors between 0 and 0.5, such as 0.1")
         least = [_limit(own_BN, alpha, label) for label, own_BN in enumerate(self._own)]
-        return Limits(alpha, (least[0], least[1]))
+        return SetLimits(alpha, (least[0], least[1]))
 
     @cached_property
     def _own(self) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +48,7 @@ class ShareCounts:
 class Coverage:
     """How the sets of given limits do on counted pixels."""
 
-    limits: Limits
+    limits: SetLimits
     counts: ShareCounts
     classes: tuple[str, ...]
 
@@ -68,11 +67,11 @@ class Coverage:
             len(by_block), np.full(len(by_block), 1 / len(by_block)), size=DRAWS
         )
         drawn = (times.astype(float) @ by_block.reshape(len(by_block), -1)).reshape(DRAWS, 2, -1)
-        found = {}
+        intervals = {}
         for name, (hits, pixels) in self._pairs(drawn).items():
             defined = pixels > 0
-            found[name] = bootstrap.bounds(np.divide(hits, pixels, out=np.zeros(DRAWS), where=defined), defined)
-        return found
+            intervals[name] = bootstrap.bounds(np.divide(hits, pixels, out=np.zeros(DRAWS), where=defined), defined)
+        return intervals
 
     def to_json(self) -> dict[str, Any]:
         """Alpha, limits, shares and intervals."""
@@ -100,33 +99,6 @@ class Coverage:
         return of_class | of_size
 
 
-@dataclass(eq=False)
-class ShareWatcher:
-    """Counts the batches of a prediction as they pass by."""
-
-    block_of_patch: np.ndarray
-    _counts: np.ndarray = field(init=False)
-    _block_at: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        names, self._block_at = np.unique(self.block_of_patch, return_inverse=True)
-        self._counts = np.zeros((len(names), 2, STEPS + 1), np.int64)
-
-    def watch(self, batches: Iterable[Predicted]) -> Iterator[Predicted]:
-        """The same batches, counted."""
-        for batch in batches:
-            for chance_HW, label_HW, patch in zip(
-                batch.probabilities_BKHW[:, 1], batch.label_BHW, batch.patch_B, strict=True
-            ):
-                self._counts[self._block_at[patch]] += share_counts(chance_HW, label_HW)
-            yield batch
-
-    @property
-    def counts(self) -> ShareCounts:
-        """What has passed so far."""
-        return ShareCounts(self._counts)
-
-
 def share_counts(probability: np.ndarray, label: np.ndarray) -> np.ndarray:
     """Known pixels by label and by probability as a map stores it, int64 (2, STEPS + 1)."""
     labelled = label != UNKNOWN
@@ -148,6 +120,7 @@ def _limit(own_BN: np.ndarray, alpha: float, label: int) -> int:
     """
     pixels_B = own_BN.sum(axis=1)
     blocks = int((pixels_B > 0).sum())
+    # The block that counts as missed weighs 1 / (blocks + 1): with fewer blocks it alone is more than alpha.
     needed = math.ceil(1 / alpha - 1)
     if blocks < needed:
         raise ValueError(
@@ -156,6 +129,7 @@ def _limit(own_BN: np.ndarray, alpha: float, label: int) -> int:
         )
     shares_BN = own_BN[pixels_B > 0] / pixels_B[pixels_B > 0, None]
     below_N = np.concatenate([[0.0], shares_BN.sum(axis=0).cumsum()[:-1]])  # of the class below each step
+    # 1e-12: sums of shares that are alpha in exact arithmetic may come out above it by rounding.
     return int(np.flatnonzero((below_N + 1) / (blocks + 1) <= alpha + 1e-12)[-1])
 
 

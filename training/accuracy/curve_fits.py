@@ -14,8 +14,9 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 from scipy.special import expit, logit
 
-from training.checkpoints.curve import Curve
+from isamap.training.checkpoints.curve import Curve
 
+# A map stores 255 steps of probability: the curve bends nowhere between two of them.
 KNOTS = 257
 LEAST_SLOPE = 1e-3  # mixed into every curve, so that it increases strictly
 _EDGE = 1e-6  # probabilities of 0 and 1 have no logarithm
@@ -44,6 +45,7 @@ def fitted(method: str, counts: Counts) -> Curve:
         raise ValueError(f"curve {method!r} is not known: choose one of {', '.join(METHODS)}")
     knots = np.sin(np.pi / 2 * np.linspace(0, 1, KNOTS)) ** 2  # closer together near 0 and 1, where curves bend most
     knots[[0, -1]] = 0, 1
+    # Isotonic curves have flat steps; without a slope, different probabilities would become equal and lose their order.
     values = (1 - LEAST_SLOPE) * np.maximum.accumulate(METHODS[method](counts)(knots)) + LEAST_SLOPE * knots
     return Curve(method, tuple(knots.tolist()), tuple(np.clip(values, 0, 1).tolist()))
 
@@ -56,6 +58,7 @@ def log_loss(probability_N: np.ndarray, counts: Counts) -> float:
 
 
 def _temperature(counts: Counts) -> Function:
+    # The inverse temperature: the loss is convex in it, in the temperature it is not.
     (inverse,) = _least(counts, lambda p, c: c[0] * logit(p), [1.0], [(1e-3, 1e3)])
     return lambda p: expit(inverse * logit(_inner(p)))
 
@@ -69,20 +72,23 @@ def _beta(counts: Counts) -> Function:
     def logits(p: np.ndarray, c: np.ndarray) -> np.ndarray:
         return c[0] * np.log(p) - c[1] * np.log(1 - p) + c[2]
 
+    # Slopes of at least 0, as Kull et al. demand: a curve that falls would exchange the classes.
     best = _least(counts, logits, [1.0, 1.0, 0.0], [(0, 1e3), (0, 1e3), (-50, 50)])
     return lambda p: expit(logits(_inner(p), best))
 
 
 def _isotonic(counts: Counts) -> Function:
-    there = counts.pixels_N > 0
-    mean, pixels = counts.mean_N[there], counts.pixels_N[there].astype(float)
-    shares = isotonic_regression(counts.impervious_N[there] / pixels, weights=pixels).x
+    # Steps without a pixel have no share, and weight 0 would still make a knot of them.
+    has_pixels_N = counts.pixels_N > 0
+    mean, pixels = counts.mean_N[has_pixels_N], counts.pixels_N[has_pixels_N].astype(float)
+    shares = isotonic_regression(counts.impervious_N[has_pixels_N] / pixels, weights=pixels).x
     return lambda p: np.interp(p, mean, shares)
 
 
 def _least(counts: Counts, logits: Callable, start: list[float], limits: list[tuple[float, float]]) -> np.ndarray:
     """The coefficients with the least log loss; it is convex in them, so there is one minimum."""
     mean = _inner(counts.mean_N)
+    # L-BFGS-B, because slopes have bounds: Kull et al. and a curve that keeps its order demand none below 0.
     result = minimize(lambda c: log_loss(expit(logits(mean, c)), counts), start, bounds=limits, method="L-BFGS-B")
     return result.x
 

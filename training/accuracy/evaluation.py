@@ -1,28 +1,30 @@
-"""`training.evaluate`: how well a checkpoint does on a split of a dataset, from confusion counts."""
+"""`isamap.training.evaluate`: how well a checkpoint does on a split of a dataset, from confusion counts."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import check_writable, local_path, write_json
-from gee_export.base.scheme import SCHEMES, UNKNOWN
-from gee_export.datasets.dataset import SPLITS
-from training.accuracy import bootstrap
-from training.accuracy.conformal import Coverage, ShareWatcher, coverage_of
-from training.accuracy.metrics import Scores, block_counts, scores
-from training.accuracy.predictions import Predicted, predicted
-from training.accuracy.reliability import Reliability, Watcher
-from training.checkpoints import checkpoint as ck
-from training.runtimes import open_forward
-from training.samples.arguments import check_address, check_count, dataset_addresses
-from training.samples.data import SampleSource, open_source
-from training.samples.target import Target
+from isamap.gee_export.base.atomic import check_writable, local_path, write_json
+from isamap.gee_export.base.scheme import SCHEMES, UNKNOWN
+from isamap.gee_export.datasets.dataset import SPLITS
+from isamap.training.accuracy import bootstrap
+from isamap.training.accuracy.conformal import Coverage, ShareCounts, coverage_of, share_counts
+from isamap.training.accuracy.metrics import Scores, block_counts, scores
+from isamap.training.accuracy.predictions import BlockSums, Predicted, predicted
+from isamap.training.accuracy.reliability import Reliability, sums
+from isamap.training.accuracy.share_errors import ShareErrors, ShareErrorWatcher, share_watcher
+from isamap.training.accuracy.uncalled import uncalled_note
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.runtimes import open_forward
+from isamap.training.samples.arguments import check_address, check_count, dataset_addresses
+from isamap.training.samples.data import SampleSource, open_source
+from isamap.training.samples.target import LearningTarget
 
 Data = str | Path | Sequence[str | Path]
 VERSION = 1
@@ -51,6 +53,7 @@ class EvaluationReport:
     tta: str = "none"
     reliability: Reliability | None = None
     coverage: Coverage | None = None
+    shares: ShareErrors | None = None
 
     @property
     def confusion(self) -> np.ndarray:
@@ -90,6 +93,7 @@ class EvaluationReport:
             "intervals": bootstrap.rounded(self.intervals),
             **({} if self.reliability is None else {"reliability": self.reliability.to_json()}),
             **({} if self.coverage is None else {"sets": self.coverage.to_json()}),
+            **({} if self.shares is None else {"shares": self.shares.to_json()}),
         }
 
     def write(self, path: str | Path) -> None:
@@ -112,7 +116,7 @@ class EvaluationReport:
         words = {"oa": "OA", "miou": "MIoU", "mean_f1": "mean F1", "kappa": "kappa"}
         means = ", ".join(f"{word} {self._cell(named, key)}" for key, word in words.items())
         lines = [self._title(), head.rstrip(), *(row.rstrip() for row in rows), means]
-        further = [str(part) for part in (self.reliability, self.coverage) if part is not None]
+        further = [str(report) for report in (self.shares, self.reliability, self.coverage) if report is not None]
         return "\n".join([*lines, *further, *self._notes()])
 
     def _cell(self, named: Mapping[str, float | None], key: str) -> str:
@@ -135,6 +139,8 @@ class EvaluationReport:
         else:
             few = ", so few that they are too narrow" if blocks < bootstrap.FEW_BLOCKS else ""
             notes = [f"In brackets 95 % intervals by bootstrap over {blocks} spatial blocks{few}."]
+        if note := uncalled_note(self.confusion, self.classes):
+            notes.append(f"warning: {note}")
         if self.simulated:
             notes.append("The data are simulated: this says nothing about real imagery.")
         if "random" in self.split_kind:
@@ -144,19 +150,42 @@ class EvaluationReport:
         return notes
 
 
+@dataclass(frozen=True)
+class Watchers:
+    """What looks at predictions while they are counted: chances, prediction sets and percents, where there are any."""
+
+    chances: BlockSums
+    sets: BlockSums | None
+    percents: ShareErrorWatcher | None
+
+    @classmethod
+    def of(cls, trained: ck.Checkpoint, source: SampleSource, split: str, batch: int) -> Watchers:
+        """Those of a checkpoint on a split; batch: patches at once."""
+        impervious = trained.classes.index("impervious")
+        chances = BlockSums(source.blocks(split), impervious, partial(sums, impervious=impervious))
+        sets = BlockSums(source.blocks(split), 1, share_counts) if trained.conformal else None
+        return cls(chances, sets, share_watcher(trained, source, split, batch))
+
+    def watch(self, batches: Iterable[Predicted]) -> Iterable[Predicted]:
+        """The batches, each counted as it passes."""
+        # All counters watch one stream of batches, so the network runs once however much is counted.
+        batches = self.chances.watch(batches if self.sets is None else self.sets.watch(batches))
+        return batches if self.percents is None else self.percents.watch(batches)
+
+    def measures(self, trained: ck.Checkpoint) -> dict[str, Any]:
+        """Fields of the report, after all batches have passed."""
+        return {
+            # shares are no probabilities
+            "reliability": None if trained.target == "share" else Reliability(self.chances.by_block),
+            "coverage": None if self.sets is None else coverage_of(trained, ShareCounts(self.sets.by_block)),
+            "shares": None if self.percents is None else self.percents.errors,
+        }
+
+
 def evaluate(
-    checkpoint: str | Path,
-    data: Data,
-    split: str = "test",
-    *,
-    layer: str = "",
-    device: str = "auto",
-    batch: int = 16,
-    runtime: str = "torch",
-    precision: str = "fp32",
-    tta: str = "none",
-    session: Any = None,
-) -> EvaluationReport:
+    checkpoint: str | Path, data: Data, split: str = "test", *, layer: str = "", device: str = "auto", batch: int = 16,
+    runtime: str = "torch", precision: str = "fp32", tta: str = "none", session: Any = None,
+) -> EvaluationReport:  # fmt: skip
     """Scores of a checkpoint (a run's folder or one checkpoint) on train, val or test of one or more datasets.
 
     layer: the labels judged against, "label" or "fine" (10 x finer); as fine as the network's output if not named.
@@ -171,45 +200,36 @@ def evaluate(
     addresses = dataset_addresses(data)
     trained = ck.load(checkpoint, session)
     source = source_for(trained, addresses, layer=layer, session=session)
-    check_fits(trained, source)
-    patches = source.split(split)
-    if not len(patches):
-        raise ValueError(f"the {split} split is empty: export a larger region or evaluate another split")
+    patches = source.filled(split)
     forward = open_forward(trained, runtime=runtime, precision=precision, device=device, tta=tta)
     batches = predicted(trained, source, patches, forward=forward, batch=batch, device=device)
-    watcher = Watcher(source.blocks(split), trained.classes.index("impervious"))
-    shares = ShareWatcher(source.blocks(split)) if trained.conformal else None
-    batches = watcher.watch(batches if shares is None else shares.watch(batches))
-    by_block, unknown_share = counted(trained, batches, source.blocks(split))
+    watchers = Watchers.of(trained, source, split, batch)
+    by_block, unknown_share = counted(trained, watchers.watch(batches), source.blocks(split))
+    kinds = sorted({str(dataset.manifest.split.get("kind")) for dataset in source.datasets})
     return EvaluationReport(
-        by_block=by_block,
-        classes=trained.classes,
-        split=split,
-        split_kind=", ".join(sorted({str(dataset.manifest.split.get("kind")) for dataset in source.datasets})),
-        patches=len(patches),
-        unknown_share=unknown_share,
-        simulated=source.simulated,
-        checkpoint=str(checkpoint),
-        fingerprint=trained.fingerprint,
-        dataset=source.fingerprint,
-        runtime=runtime,
-        precision=precision,
-        tta=tta,
-        reliability=watcher.reliability,
-        coverage=None if shares is None else coverage_of(trained, shares.counts),
-    )
+        by_block, trained.classes, split, ", ".join(kinds), len(patches), unknown_share, source.simulated,
+        str(checkpoint), trained.fingerprint, source.fingerprint, runtime, precision, tta, **watchers.measures(trained),
+    )  # fmt: skip
 
 
 def source_for(checkpoint: ck.Checkpoint, data: Data, *, layer: str = "", session: Any = None) -> SampleSource:
-    """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output."""
-    target = Target(_scheme(checkpoint), layer or ("fine" if checkpoint.scale > 1 else "label"), checkpoint.frames)
-    return open_source(dataset_addresses(data), checkpoint.band_names, target=target, session=session)
+    """The datasets as the checkpoint needs them: its bands by name, its classes, labels as fine as its output.
+
+    ValueError where a dataset holds other units, backscatter, processing level or sizes than it was trained on.
+    """
+    target = LearningTarget(
+        _scheme(checkpoint), layer or ("fine" if checkpoint.scale > 1 else "label"), checkpoint.frames
+    )
+    source = open_source(dataset_addresses(data), checkpoint.band_names, target=target, session=session)
+    _check_fits(checkpoint, source)
+    return source
 
 
 def classify(probabilities_BKHW: np.ndarray, threshold: float) -> np.ndarray:
     """The most probable class; of two classes, impervious from `threshold` probability on."""
     if probabilities_BKHW.shape[1] != 2:
         return probabilities_BKHW.argmax(axis=1)
+    # In float32, as probabilities are: in float64 the threshold may lie on the other side of a pixel that equals it.
     return (probabilities_BKHW[:, 1] >= np.float32(threshold)).astype(np.int64)
 
 
@@ -242,8 +262,7 @@ def _scheme(checkpoint: ck.Checkpoint) -> str:
     )
 
 
-def check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
-    """ValueError where a dataset holds other units, backscatter, processing level or sizes than it was trained on."""
+def _check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
     for band, actual in zip(checkpoint.bands, source.stored, strict=True):
         if band.unit != actual.unit:
             raise ValueError(f"band {actual.name} is in {actual.unit}, the checkpoint was trained on {band.unit}")

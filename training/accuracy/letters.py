@@ -23,7 +23,7 @@ def letters(names: Sequence[str], different: Collection[frozenset[str]]) -> dict
 def _absorbed(columns: Sequence[frozenset[str]]) -> list[frozenset[str]]:
     """Without those that lie in another."""
     distinct = list(dict.fromkeys(columns))
-    return [column for column in distinct if not any(column < other for other in distinct)]
+    return [column for column in distinct if not any(column < wider for wider in distinct)]
 
 
 def _letter(at: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.scheme import UNKNOWN
 
 
 def confusion_counts(predicted: Tensor, label: Tensor, classes: int) -> Tensor:
@@ -62,6 +62,11 @@ class Scores:
     mean_f1: float
     kappa: float | None
 
+    @property
+    def uncalled(self) -> tuple[int, ...]:
+        """The classes that the reference has and no pixel was called."""
+        return tuple(at for at, each in enumerate(self.classes) if each.pa is not None and each.ua is None)
+
     def to_json(self, names: Sequence[str]) -> dict[str, float | None]:
         """Flat and rounded to five digits: iou_impervious, ..., oa, miou, mean_f1, kappa."""
         flat: dict[str, float | None] = {"miou": self.miou, "oa": self.oa, "mean_f1": self.mean_f1, "kappa": self.kappa}
@@ -94,6 +99,7 @@ def scores(confusion: np.ndarray | Tensor) -> Scores:
     )
 
 
+# Python's integers, because the square of 3.1 billion pixels, 300,000 km2 at 10 m, no longer fits into int64.
 def _kappa(right: int, chance: int, total: int) -> float | None:
     """Kappa from exact integers: (N x right - chance) / (N^2 - chance); None where chance agreement is certain."""
     return _ratio(total * right - chance, total * total - chance)

@@ -1,4 +1,4 @@
-"""`training.quantize`: a copy of a checkpoint that also computes in 8 bits, with the accuracy that this costs."""
+"""`isamap.quantize`: a copy of a checkpoint that also computes in 8 bits, with the accuracy that this costs."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gee_export.base.atomic import check_writable, local_path
-from training.accuracy.evaluation import Data, check_fits, counted, source_for
-from training.accuracy.metrics import scores
-from training.accuracy.predictions import predicted
-from training.checkpoints import checkpoint as ck
-from training.models import model_named
-from training.runtimes import RUNTIMES, Forward, folded, open_forward
-from training.runtimes.graph import check_exportable
-from training.runtimes.precisions import DEFAULT, INT8, PRECISIONS, check_int8
-from training.runtimes.quantization import of_shape, quantized_graph
-from training.runtimes.quantized import files_of
-from training.samples.arguments import check_count
-from training.samples.data import SampleSource, loader
+from isamap.gee_export.base.atomic import local_path
+from isamap.training.accuracy.evaluation import Data, classify, counted, source_for
+from isamap.training.accuracy.metrics import scores
+from isamap.training.accuracy.predictions import Predicted, predicted
+from isamap.training.accuracy.thresholds import check_copy
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import model_named
+from isamap.training.runtimes import RUNTIMES, Forward, folded, open_forward
+from isamap.training.runtimes.graph import check_exportable
+from isamap.training.runtimes.precisions import DEFAULT, INT8, PRECISIONS, check_int8
+from isamap.training.runtimes.quantization import of_shape, quantized_graph
+from isamap.training.runtimes.quantized import files_of
+from isamap.training.samples.arguments import check_count
+from isamap.training.samples.data import SampleSource, loader
 
 PATCHES, MAX_LOSS = 64, 0.005
 REFERENCE = f"torch {DEFAULT}"
@@ -35,7 +36,8 @@ Measured = Mapping[str, float | None]
 class QuantizationReport:
     """The checkpoint that also computes in 8 bits, and each way's accuracy on the split that judges.
 
-    by_way: "torch fp32", "onnx int8", ... -> measure -> value, None where no pixel defines it.
+    by_way: "torch fp32", "onnx int8", ... -> measure -> value, None where no pixel defines it. changed: of each 8-bit
+    way, the share of the split's pixels, labelled or not, that get another class than in fp32: what a map shows of it.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class QuantizationReport:
     patches: int
     judge: str
     by_way: Mapping[str, Measured]
+    changed: Mapping[str, float]
     bytes: int
     simulated: bool
 
@@ -60,6 +63,7 @@ class QuantizationReport:
         for way, measured in self.by_way.items():
             cells = [_cell(measured[name], self.by_way[REFERENCE][name], way) for name in names]
             lines.append(f"{way:<16}" + "".join(f" {cell:<18}" for cell in cells).rstrip())
+        lines += [f"{way} gives {share:.2%} of the pixels another class" for way, share in self.changed.items()]
         if self.simulated:
             lines.append("The data are simulated: this says nothing about real imagery.")
         return "\n".join([*lines, f"checkpoint: {self.folder}"])
@@ -88,37 +92,30 @@ def quantize(
     _check(trained, folder, split, judge)
     check_count("patches", patches)
     source = source_for(trained, data, session=session)
-    check_fits(trained, source)
     images = list(_images(trained, source, split, patches))
+    # Folded first: a batch normalisation of its own would have ranges and rounding of its own.
     graph = quantized_graph(folded(trained.build()), images)
-    by_way = {name: _measured(trained, source, judge, way, batch) for name, way in _ways(trained, graph).items()}
+    by_way, changed = _judged(trained, source, judge, _ways(trained, graph), batch)
     _check_loss(by_way, judge, max_loss)
     facts = {
         "calibration": {"dataset": source.fingerprint, "split": split, "patches": len(images)},
-        "accuracy": {"dataset": source.fingerprint, "split": judge, "by_way": by_way},
+        "accuracy": {"dataset": source.fingerprint, "split": judge, "by_way": by_way, "changed": changed},
     }
     files = files_of(trained, graph, facts)
     origin = {**trained.origin, "quantized": {"split": split, "dataset": source.fingerprint, "patches": len(images)}}
     ck.rewrite(replace(trained, origin=origin), folder, files)
-    return QuantizationReport(folder, split, len(images), judge, by_way, len(graph), source.simulated)
+    return QuantizationReport(folder, split, len(images), judge, by_way, changed, len(graph), source.simulated)
 
 
 def _check(checkpoint: ck.Checkpoint, folder: Path, split: str, judge: str) -> None:
     check_exportable(model_named(checkpoint.model).network, f"precision {INT8}")
     check_int8()
-    for option, name in (("split", split), ("judge", judge)):
-        if name not in ("train", "val"):
-            raise ValueError(f"{option} {name!r}: choose 8 bits on train and val, so that test stays unseen")
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"{folder} is not empty: choose another --out")
-    check_writable(folder / ck.DESCRIPTION)
+    check_copy(folder, split=split, judge=judge)
 
 
 def _images(checkpoint: ck.Checkpoint, source: SampleSource, split: str, count: int) -> Iterator[Tensor]:
     """Standardised images of patches spread evenly over a split, each a batch of its own."""
-    split_patches = source.split(split)
-    if not len(split_patches):
-        raise ValueError(f"the {split} split is empty: export a larger region or choose another split")
+    split_patches = source.filled(split)
     rows = np.unique(np.linspace(0, len(split_patches) - 1, count).round().astype(int))
     source = replace(source, bands=checkpoint.bands)
     with torch.inference_mode():
@@ -136,20 +133,40 @@ def _ways(checkpoint: ck.Checkpoint, graph: bytes) -> dict[str, Forward]:
             continue
         try:
             runtime.check(network, PRECISIONS[INT8], "cpu")
+        # What is not installed or has no instructions for 8 bits here takes no part in the comparison.
         except ValueError:
             continue
         ways[f"{name} {INT8}"] = runtime.of_graph(lambda shape: of_shape(graph, shape), PRECISIONS[INT8])
     return ways
 
 
-def _measured(checkpoint: ck.Checkpoint, source: SampleSource, split: str, forward: Forward, batch: int) -> Measured:
-    patches = source.split(split)
-    if not len(patches):
-        raise ValueError(f"the {split} split is empty: export a larger region or judge on another split")
-    batches = predicted(checkpoint, source, patches, forward=forward, batch=batch, device="cpu")
-    by_block, _ = counted(checkpoint, batches, source.blocks(split))
+def _judged(
+    checkpoint: ck.Checkpoint, source: SampleSource, split: str, ways: Mapping[str, Forward], batch: int
+) -> tuple[dict[str, Measured], dict[str, float]]:
+    """Each way's measures, and the share of pixels whose class differs from the reference's."""
+    by_way, classes = {}, {}
+    for name, way in ways.items():
+        by_way[name], classes[name] = _measured(checkpoint, source, split, way, batch)
+    reference = classes.pop(REFERENCE)
+    return by_way, {name: float((of_way != reference).mean()) for name, of_way in classes.items()}
+
+
+def _measured(
+    checkpoint: ck.Checkpoint, source: SampleSource, split: str, forward: Forward, batch: int
+) -> tuple[Measured, np.ndarray]:
+    """The measures, and the class of every pixel, uint8 (pixels,)."""
+    patches = source.filled(split)
+    seen: list[np.ndarray] = []
+
+    def noted() -> Iterator[Predicted]:
+        for each in predicted(checkpoint, source, patches, forward=forward, batch=batch, device="cpu"):
+            classes = classify(each.probabilities_BKHW, checkpoint.thresholds["impervious"])
+            seen.append(classes.astype(np.uint8).ravel())
+            yield each
+
+    by_block, _ = counted(checkpoint, noted(), source.blocks(split))
     named = scores(by_block.sum(axis=0)).to_json(checkpoint.classes)
-    return {name: named[name] for name in MEASURES}
+    return {name: named[name] for name in MEASURES}, np.concatenate(seen)
 
 
 def _falls(by_way: Mapping[str, Measured]) -> Iterator[tuple[str, str, float]]:

@@ -7,19 +7,18 @@ Calibration in Deep Learning"). Brier 1950. Intervals draw whole spatial blocks 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gee_export.base.scheme import UNKNOWN
-from training.accuracy import bootstrap
-from training.accuracy.bootstrap import DRAWS, MOST_AT_ONCE, SEED, Interval
-from training.accuracy.curve_fits import Counts
-from training.accuracy.predictions import Predicted
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.accuracy import bootstrap
+from isamap.training.accuracy.bootstrap import DRAWS, MOST_AT_ONCE, SEED, Interval
+from isamap.training.accuracy.curve_fits import Counts
 
 STEPS, BINS = 960, 15  # fine steps, a whole number of them in each bin
 MEASURES = {"ece": "ECE", "adaptive_ece": "adaptive ECE", "brier": "Brier score"}
@@ -51,7 +50,7 @@ class Reliability:
         if len(self.by_block) < 2:
             return dict.fromkeys(MEASURES)
         parts = [_measured(sums_DSN) for sums_DSN in self._drawn()]
-        drawn = {name: np.concatenate([part[name] for part in parts]) for name in MEASURES}
+        drawn = {name: np.concatenate([measures[name] for measures in parts]) for name in MEASURES}
         return {name: bootstrap.bounds(values, np.isfinite(values)) for name, values in drawn.items()}
 
     @property
@@ -88,6 +87,7 @@ class Reliability:
 
         pixels, mean, share = self.bins
         figure = Figure(figsize=(4.5, 5.5), layout="constrained")
+        # Without pyplot, which would keep every figure and may ask for a display.
         FigureCanvasAgg(figure)
         upper, lower = figure.subplots(2, 1, height_ratios=[3, 1], sharex=True)
         upper.plot([0, 1], [0, 1], color="0.6", linestyle="--", label="calibrated")
@@ -108,38 +108,20 @@ class Reliability:
             yield (times_DN[at : at + at_once] @ flat).reshape(-1, 5, STEPS)
 
 
-@dataclass(eq=False)
-class Watcher:
-    """Counts the batches of a prediction as they pass by."""
-
-    block_of_patch: np.ndarray
-    impervious: int
-    _sums: np.ndarray = field(init=False)
-    _block_at: np.ndarray = field(init=False)
-
-    def __post_init__(self) -> None:
-        names, self._block_at = np.unique(self.block_of_patch, return_inverse=True)
-        self._sums = np.zeros((len(names), 5, STEPS))
-
-    def watch(self, batches: Iterable[Predicted]) -> Iterator[Predicted]:
-        """The same batches, counted."""
-        for batch in batches:
-            for probability_HW, label_HW, patch in zip(
-                batch.probabilities_BKHW[:, self.impervious], batch.label_BHW, batch.patch_B, strict=True
-            ):
-                self._sums[self._block_at[patch]] += sums(probability_HW, label_HW, self.impervious)
-            yield batch
-
-    @property
-    def reliability(self) -> Reliability:
-        """What has passed so far."""
-        return Reliability(self._sums)
-
-
 def sums(probability: np.ndarray, label: np.ndarray, impervious: int = 1) -> np.ndarray:
     """The five sums of known pixels by step of probability, float64 (5, STEPS)."""
     labelled = label != UNKNOWN
-    p, hit = probability[labelled].astype(np.float64), (label[labelled] == impervious).astype(np.float64)
+    return _sums(probability[labelled], label[labelled] == impervious)
+
+
+def share_sums(share: np.ndarray, percent: np.ndarray) -> np.ndarray:
+    """The same of predicted shares and known percents: a pixel of 30 % counts as .3 of an impervious one."""
+    labelled = percent != UNKNOWN
+    return _sums(share[labelled], percent[labelled] / 100)
+
+
+def _sums(probability: np.ndarray, impervious: np.ndarray) -> np.ndarray:
+    p, hit = probability.astype(np.float64), impervious.astype(np.float64)
     step = np.minimum((p * STEPS).astype(np.int64), STEPS - 1)
     weights = (np.ones_like(p), hit, p, p * p, p * hit)
     return np.stack([np.bincount(step, weights=weight, minlength=STEPS) for weight in weights])
@@ -152,6 +134,7 @@ def _measured(sums_DSN: np.ndarray) -> dict[str, np.ndarray]:
     brier = (sums_DSN[:, SQUARES] - 2 * sums_DSN[:, PRODUCT] + sums_DSN[:, IMPERVIOUS]).sum(axis=1) / total
     equal_width = np.abs(gap.reshape(len(gap), BINS, -1).sum(axis=2)).sum(axis=1) / total
     before = sums_DSN[:, PIXELS].cumsum(axis=1) - sums_DSN[:, PIXELS]
+    # A fine step goes as a whole into the bin of equal mass that its first pixel is in: no pixel is sorted or kept.
     bin_DN = np.minimum((before / total[:, None] * BINS).astype(np.int64), BINS - 1)
     flat = (np.arange(len(gap))[:, None] * BINS + bin_DN).ravel()
     equal_mass = np.bincount(flat, weights=gap.ravel(), minlength=len(gap) * BINS).reshape(-1, BINS)

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import local_path
-from training.accuracy.conformal import Coverage, ShareCounts, ShareWatcher
-from training.accuracy.evaluation import Data, check_fits, source_for
-from training.accuracy.predictions import predicted
-from training.accuracy.thresholds import check_calibration
-from training.checkpoints import checkpoint as ck
-from training.samples.data import SampleSource
+from isamap.gee_export.base.atomic import local_path
+from isamap.training.accuracy.conformal import Coverage, ShareCounts, share_counts
+from isamap.training.accuracy.evaluation import Data, source_for
+from isamap.training.accuracy.predictions import BlockSums, predicted
+from isamap.training.accuracy.thresholds import check_calibration
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.samples.data import SampleSource
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,20 +50,16 @@ def calibrate_sets(
     trained, folder = ck.load(checkpoint, session), local_path(out)
     check_calibration(trained, folder, split)
     source = source_for(trained, data, session=session)
-    check_fits(trained, source)
+    source.filled(split)
     splits = [name for name in (split, "test") if len(source.split(name))]
     counts = {name: _counted(trained, source, name, device, batch) for name in splits}
-    if split not in counts:
-        raise ValueError(f"the {split} split is empty: export a larger region or choose another split")
     limits = counts[split].limits(alpha)
     origin = {**trained.origin, "sets": {"alpha": alpha, "split": split, "dataset": source.fingerprint}}
     ck.rewrite(replace(trained, conformal=limits.to_json(), origin=origin), folder)
-    coverage = {name: Coverage(limits, found, trained.classes) for name, found in counts.items()}
+    coverage = {name: Coverage(limits, of_split, trained.classes) for name, of_split in counts.items()}
     return SetsReport(folder, coverage, source.simulated)
 
 
 def _counted(checkpoint: ck.Checkpoint, source: SampleSource, split: str, device: str, batch: int) -> ShareCounts:
-    watcher = ShareWatcher(source.blocks(split))
-    for _ in watcher.watch(predicted(checkpoint, source, source.split(split), batch=batch, device=device)):
-        pass
-    return watcher.counts
+    batches = predicted(checkpoint, source, source.split(split), batch=batch, device=device)
+    return ShareCounts(BlockSums(source.blocks(split), 1, share_counts).of(batches))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import check_writable, local_path
-from gee_export.base.scheme import UNKNOWN
-from training.accuracy.evaluation import Data, check_fits, source_for
-from training.accuracy.predictions import predicted
-from training.checkpoints import checkpoint as ck
-from training.samples.data import SampleSource
+from isamap.gee_export.base.atomic import check_writable, local_path
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.accuracy.evaluation import Data, source_for
+from isamap.training.accuracy.predictions import predicted
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.samples.data import SampleSource
 
 BINS = 256
 DEFAULT = 0.5
@@ -64,6 +64,7 @@ def best(counts_2N: np.ndarray, measure: str) -> tuple[float, float]:
         raise ValueError("the labels hold one class only: a threshold cannot be chosen on them, take another split")
     thresholds = np.arange(1, BINS) / BINS
     values = _values(counts_2N, measure)
+    # Rounding apart: where no pixel lies between two thresholds, both are equally good.
     good = np.flatnonzero(values >= values.max() - 1e-12)
     at = good[np.argmin(np.abs(thresholds[good] - DEFAULT))]
     return float(thresholds[at]), float(values[at])
@@ -71,6 +72,7 @@ def best(counts_2N: np.ndarray, measure: str) -> tuple[float, float]:
 
 def _values(counts_2N: np.ndarray, measure: str) -> np.ndarray:
     """The measure at every threshold: what lies at or above it is impervious."""
+    # Sums from above give the counts of all 255 thresholds in one pass over the histogram.
     above = counts_2N[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:].astype(np.float64)
     pixels_2 = counts_2N.sum(axis=1, keepdims=True)
     false, hit = above
@@ -97,7 +99,6 @@ def calibrate_checkpoint(
     trained, folder = ck.load(checkpoint, session), local_path(out)
     check_calibration(trained, folder, split)
     source = source_for(trained, data, session=session)
-    check_fits(trained, source)
     counts = _counted(trained, source, split, device=device, batch=batch)
     threshold, value = best(counts, measure)
     before = float(trained.thresholds["impervious"])
@@ -111,19 +112,23 @@ def check_calibration(checkpoint: ck.Checkpoint, folder: Path, split: str) -> No
     """ValueError where a checkpoint of more than two classes, the test split or a folder with content is given."""
     if len(checkpoint.classes) != 2:
         raise ValueError(f"thresholds and curves are of two classes, the checkpoint knows {len(checkpoint.classes)}")
-    if split not in ("train", "val"):
-        raise ValueError(f"split {split!r}: choose the threshold on val or train, so that test stays unseen")
+    check_copy(folder, split=split)
+
+
+def check_copy(folder: Path, **splits: str) -> None:
+    """ValueError where what a copy of a checkpoint gets would be chosen on the test split, or its folder is taken."""
+    for option, name in splits.items():
+        if name not in ("train", "val"):
+            raise ValueError(f"{option} {name!r}: choose on val or train, so that test stays unseen")
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: choose another --out")
+    # Before the network runs over a whole split, not after it.
     check_writable(folder / ck.DESCRIPTION)
 
 
 def _counted(checkpoint: ck.Checkpoint, source: SampleSource, split: str, **run_options: Any) -> np.ndarray:
-    patches = source.split(split)
-    if not len(patches):
-        raise ValueError(f"the {split} split is empty: export a larger region or choose another split")
     counts = np.zeros((2, BINS), np.int64)
-    for prediction in predicted(checkpoint, source, patches, **run_options):
+    for prediction in predicted(checkpoint, source, source.filled(split), **run_options):
         counts += histogram(prediction.probabilities_BKHW[:, 1], prediction.label_BHW)
     return counts
 

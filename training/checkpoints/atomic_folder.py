@@ -10,7 +10,6 @@ that they are there, so this holds after a power cut too.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import glob
 import os
 import shutil
@@ -19,13 +18,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from gee_export.base.atomic import make_folder, put_in_place, settle, sync
+from isamap.gee_export.base.atomic import make_folder, put_in_place, settle, sync
+from isamap.gee_export.base.platform.lock import hold_folder, is_free
 
 Files = Mapping[str, bytes]
 
 
-class Place(Protocol):
-    """What files are written to: gee_export.base.storage's Storage."""
+class WritableFolder(Protocol):
+    """What files are written to: isamap.gee_export.base.storage's Storage."""
 
     def read(self, name: str) -> bytes: ...
     def write(self, name: str, data: bytes) -> None: ...
@@ -62,24 +62,26 @@ def draft_of(folder: Path) -> Iterator[Path]:
     """
     for stale in folder.parent.glob(f".{glob.escape(folder.name)}.*.tmp"):
         _remove_abandoned(stale)
+    # The process's number in the name keeps the drafts of two runs that write one folder apart.
     fresh = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
     lock = _made(fresh)
     try:
         yield fresh
     finally:
-        os.close(lock)
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def _made(fresh: Path) -> int:
+def _made(fresh: Path) -> int | None:
     """A new folder, locked; another process may have taken it for abandoned before the lock was on it."""
     while True:
         make_folder(fresh)
-        lock = os.open(fresh, os.O_RDONLY)
-        with contextlib.suppress(OSError):  # mounted drives know no locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        if (lock := hold_folder(fresh)) is None:
+            return None
         with contextlib.suppress(FileNotFoundError):
+            # The lock may be on a folder that another process has just removed: only one that is still there counts.
             if os.path.samestat(os.fstat(lock), os.stat(fresh)):
                 return lock
         os.close(lock)
@@ -87,19 +89,16 @@ def _made(fresh: Path) -> int:
 
 def _remove_abandoned(draft: Path) -> None:
     """Removes a draft that no living process is writing; leaves it where that cannot be determined."""
-    with contextlib.suppress(OSError):
-        lock = os.open(draft, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(draft, ignore_errors=True)
-        finally:
-            os.close(lock)
+    process = draft.name.split(".")[-2]
+    if process.isdigit() and is_free(draft, int(process)):
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def put_folder_in_place(fresh: Path, folder: Path) -> None:
     """Rename; a folder that is there already stays under a hidden name until the new one is in its place."""
     settle(path for path in fresh.rglob("*") if path.is_file())
     old = folder.with_name(old_of(folder.name))
+    # POSIX renames a folder only over an empty one, so the old one has to make room first; `recover` undoes that.
     if folder.exists():
         shutil.rmtree(old, ignore_errors=True)
         os.replace(folder, old)
@@ -117,10 +116,11 @@ def recover(folder: Path) -> None:
         sync(folder.parent)
 
 
-def write_place(bucket: Place, name: str, files: Files, head: str) -> None:
+def write_place(bucket: WritableFolder, name: str, files: Files, head: str) -> None:
     """Writes the folder where folders cannot be renamed, in a bucket; `name` is the folder's name in it."""
     parent, _, last = name.rpartition("/")
     waiting = f"{parent}/{new_of(last)}".lstrip("/")
+    # The head last: whoever finds it finds all other files too.
     ordered = sorted(files, key=lambda file: file == head)
     if bucket.exists(f"{waiting}/{head}"):  # somebody was stopped here: the folder itself may be half of it
         _copy(bucket, ordered, waiting, name)
@@ -128,11 +128,12 @@ def write_place(bucket: Place, name: str, files: Files, head: str) -> None:
     for folder in (waiting, name):
         for file in ordered:
             bucket.write(f"{folder}/{file}", files[file])
+    # The head first: from here on the folder itself is whole, and what still waits must not count as newer.
     for file in reversed(ordered):
         bucket.delete(f"{waiting}/{file}")
 
 
-def _copy(bucket: Place, files: Sequence[str], source: str, target: str) -> None:
+def _copy(bucket: WritableFolder, files: Sequence[str], source: str, target: str) -> None:
     for file in files:
         if bucket.exists(f"{source}/{file}"):
             bucket.write(f"{target}/{file}", bucket.read(f"{source}/{file}"))

@@ -73,11 +73,16 @@ def _origin(origin: Mapping[str, Any]) -> str:
         f" {sentence[:1].upper()}{sentence[1:]}" for sentence in origin.get("backbone", {}).get("taken", ())
     )
     words += f" Code of other packages: {', '.join(origin['code'])}." if "code" in origin else ""
+    words += f" Processing levels: {', '.join(origin['levels'])}." if "levels" in origin else ""
     if calibrated := origin.get("calibrated"):
-        words += f" The threshold is the best by {calibrated['measure']} on the {calibrated['split']} split."
+        words += f" The threshold is the best by {calibrated['measure']} {_judged_on(calibrated)}."
     if curve := origin.get("curve"):
-        words += f" Probabilities are calibrated by a {curve['method']} curve on the {curve['split']} split."
+        words += f" Probabilities are calibrated by a {curve['method']} curve {_judged_on(curve)}."
     return words
+
+
+def _judged_on(step: Mapping[str, Any]) -> str:
+    return f"on the {step['split']} split" if "split" in step else f"at {step['points']} points"
 
 
 def _bands(facts: Mapping[str, Any]) -> str:

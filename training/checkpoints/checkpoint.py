@@ -16,24 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gee_export.base.atomic import disk_fault
-from gee_export.base.errors import Fault
-from training.checkpoints.atomic_folder import Place, new_of, old_of, write_folder, write_place
-from training.checkpoints.card import card
+from isamap.gee_export.base.atomic import disk_fault
+from isamap.gee_export.base.errors import Fault
+from isamap.training.checkpoints import layout
+from isamap.training.checkpoints.atomic_folder import WritableFolder, new_of, write_folder, write_place
+from isamap.training.checkpoints.card import card
+from isamap.training.checkpoints.layout import FOLDERS, nothing_at
+from isamap.training.checkpoints.places import PACKAGED, folder_of, is_packaged
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from training.models.output import Network
+    from isamap.training.models.output import Network
 
 VERSION = 1
-CARD, DESCRIPTION, WEIGHTS = "card.md", "checkpoint.json", "weights.safetensors"
-FURTHER = ("int8.json", "int8.onnx")  # of the same weights, in checkpoints that have them (training/runtimes/quantized)
-BEST, LAST = "best", "last"
+CARD, DESCRIPTION, WEIGHTS, FURTHER = layout.CARD, layout.DESCRIPTION, layout.WEIGHTS, layout.FURTHER
+BEST, LAST = layout.BEST, layout.LAST
 # Later fields are left out while they hold these, so that checkpoints without them keep their bytes and fingerprints.
 LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "calibration": {}, "conformal": {}, "origin": {}}
 PROVENANCE = ("dataset", "recipe", "metrics", "origin", "revision", "location")
-_FOLDERS = ("", *(folder for name in (BEST, LAST) for folder in (new_of(name), name, old_of(name))))
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,8 @@ class Checkpoint:
 
     @property
     def level(self) -> str | None:
-        """The processing level of its training Sentinel-2, L2A or L1C; None for images of another origin.
-
-        isamap 0.1 wrote none: it knew L2A only.
-        """
-        return {"l2a": "L2A", "l1c": "L1C"}.get(self.composite.get("level", "l2a")) if self.composite else None
+        """The processing level of its training Sentinel-2, L2A or L1C; None for images of another origin."""
+        return {"l2a": "L2A", "l1c": "L1C"}.get(self.composite.get("level", ""))
 
     @property
     def fingerprint(self) -> str:
@@ -109,7 +107,7 @@ class Checkpoint:
 
     def build(self) -> Network:
         """The network with its weights, in evaluation mode, on the CPU. Fault: weights missing or damaged."""
-        from training.models import build
+        from isamap.training.models import build
 
         network = build(self.model, self.band_names, self.config)
         weights = _read_weights(self)
@@ -122,7 +120,7 @@ class Checkpoint:
 
 def of_network(network: Network, model: str, bands: Sequence[BandNorm], **further: Any) -> Checkpoint:
     """A description of a network built as `model` for these bands; `further` are Checkpoint's other fields."""
-    from training.models import constructor_values
+    from isamap.training.models import constructor_values
 
     names = ("scale", "window", "lattice", "halo", "multiple")
     geometry = {name: getattr(network, name) for name in names}
@@ -154,13 +152,14 @@ def rewrite(checkpoint: Checkpoint, folder: Path, further: Mapping[str, bytes] |
     return written
 
 
-def upload(folder: Path, bucket: Place, name: str) -> None:
+def upload(folder: Path, bucket: WritableFolder, name: str) -> None:
     """Copy a checkpoint's folder to a bucket as `name`; readers find the old one or the new one, whole."""
     write_place(bucket, name, {file.name: file.read_bytes() for file in Path(folder).iterdir()}, DESCRIPTION)
 
 
 def _files(written: Checkpoint, weights: bytes) -> dict[str, bytes]:
     description = _to_json(written)
+    # NaN is no JSON: other programs could not read the description.
     text = json.dumps(description, indent=1, allow_nan=False) + "\n"
     return {WEIGHTS: weights, CARD: card(description).encode(), DESCRIPTION: text.encode()}
 
@@ -168,10 +167,10 @@ def _files(written: Checkpoint, weights: bytes) -> dict[str, bytes]:
 def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
     """The checkpoint in a folder, or in its best/ (else last/) folder.
 
-    A gs:// checkpoint is first copied to ISAMAP_HOME; a session gives the bucket's client.
-    ValueError: nothing there, or another version. Fault: damaged.
+    A gs:// checkpoint is first copied to ISAMAP_HOME; a session gives the bucket's client. `starter` is the one that
+    comes with isamap. ValueError: nothing there, or another version. Fault: damaged.
     """
-    location, text = _find(_downloaded(str(path), session) if str(path).startswith("gs://") else Path(path))
+    location, text = _find(folder_of(path, session))
     try:
         stored = json.loads(text)
         version = stored["version"]
@@ -183,8 +182,11 @@ def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
         checkpoint = _from_json(stored, str(location))
     except (KeyError, TypeError, ValueError) as error:
         raise Fault(f"{location}: {DESCRIPTION} lacks or garbles {error}; train again or copy it again") from error
+    # Somebody's edited threshold would make other maps under the same name: the file is refused instead.
     if checkpoint.fingerprint != stored.get("fingerprint"):
         raise Fault(f"{location}: {DESCRIPTION} was changed after it was written (fingerprint differs); copy it again")
+    if is_packaged(path) and checkpoint.fingerprint != PACKAGED[str(path)]:
+        raise Fault(f"{location} is not the network that came with this isamap: install isamap again")
     return checkpoint
 
 
@@ -195,6 +197,7 @@ def normalise(values_BHW: np.ndarray, valid_BHW: np.ndarray, bands: Sequence[Ban
         # a band at a time, which stays in the processor's cache
         result_HW = result_BHW[..., index, :, :]
         clipped = _clipped(values_BHW[..., index, :, :].astype(np.float32, copy=False), band)
+        # float32 numbers as `standardise` takes them: maps and training see the same bits.
         np.subtract(clipped, np.float32(band.mean), out=result_HW)
         result_HW /= np.float32(band.std)
         result_HW[~valid_BHW[..., index, :, :]] = 0
@@ -229,52 +232,13 @@ def _plain_state(network: nn.Module) -> dict[str, Tensor]:
 
 
 def _find(path: Path) -> tuple[Path, str]:
-    """Where the description lies and its text."""
     absolute = Path(os.path.abspath(path))  # "." has no name of its own
     waiting = [absolute.with_name(new_of(absolute.name))] if absolute.name else []
-    for location in (*waiting, *(path / name for name in _FOLDERS)):
+    # What waits to be put in place comes first: where it has its head it is whole and newer (atomic_folder.py).
+    for location in (*waiting, *(path / name for name in FOLDERS)):
         if (location / DESCRIPTION).is_file():
             return location, (location / DESCRIPTION).read_text(encoding="utf-8", errors="replace")
-    raise _nothing_at(path)
-
-
-def _nothing_at(path: object) -> ValueError:
-    return ValueError(
-        f"{path}: no checkpoint there (expected {DESCRIPTION} in it or in its {BEST}/ or {LAST}/); "
-        "give a run's folder or make one with `isamap train`"
-    )
-
-
-def _downloaded(address: str, session: Any) -> Path:
-    """The folder under ISAMAP_HOME that holds a copy of a gs:// checkpoint, named by its description's hash."""
-    from gee_export.base.storage import open_storage
-    from training.home import cache_home
-
-    above, _, last = address.rstrip("/").rpartition("/")
-    places = [(above, new_of(last)), *((address, name) for name in _FOLDERS)]
-    for address_, name in places if above.count("/") > 1 else places[1:]:
-        storage = open_storage(address_, session)
-        if storage.exists(f"{name}/{DESCRIPTION}".lstrip("/")):
-            break
-    else:
-        raise _nothing_at(address)
-    text = storage.read(f"{name}/{DESCRIPTION}".lstrip("/"))
-    folder = cache_home() / "checkpoints" / hashlib.sha256(text).hexdigest()[:32]
-    if not _holds(folder, text):
-        names = [WEIGHTS, *(file for file in FURTHER if storage.exists(f"{name}/{file}".lstrip("/")))]
-        files = {file: storage.read(f"{name}/{file}".lstrip("/")) for file in names}
-        write_folder(folder, files | {DESCRIPTION: text}, DESCRIPTION)
-    return folder
-
-
-def _holds(folder: Path, text: bytes) -> bool:
-    """Whether an earlier copy is whole: the description and the weights that it names."""
-    try:
-        weights_sha256 = json.loads(text)["weights_sha256"]
-        stored = (folder / DESCRIPTION).read_bytes(), (folder / WEIGHTS).read_bytes()
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return stored[0] == text and hashlib.sha256(stored[1]).hexdigest() == weights_sha256
+    raise nothing_at(path)
 
 
 def _read_weights(checkpoint: Checkpoint) -> dict[str, Tensor]:

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from training.checkpoints.checkpoint import Checkpoint
+from isamap.training.checkpoints.checkpoint import Checkpoint
 
 STEPS = 254  # of the probability that a map stores (docs/reference/formats.md, "Map")
 
 
 @dataclass(frozen=True)
-class Limits:
+class SetLimits:
     """alpha: the share of each class that sets may miss. least: of each of two classes, the stored probability of it
     (0 to 254) from which it is in the set.
     """
@@ -27,6 +27,7 @@ class Limits:
 
     def members(self, share: np.ndarray) -> np.ndarray:
         """Whether each class is in the set, bool (2, ...); share: the stored probability of class 1."""
+        # Maps give uint8, in which 254 less the stored number and the comparison would wrap.
         share = share.astype(np.int64)
         return np.stack([STEPS - share >= self.least[0], share >= self.least[1]])
 
@@ -41,7 +42,7 @@ class Limits:
         return {"alpha": self.alpha, "least": list(self.least)}
 
 
-def limits_of(checkpoint: Checkpoint) -> Limits | None:
+def limits_of(checkpoint: Checkpoint) -> SetLimits | None:
     """The checkpoint's limits; None where it has none."""
     stored = checkpoint.conformal
-    return Limits(stored["alpha"], tuple(stored["least"])) if stored else None
+    return SetLimits(stored["alpha"], tuple(stored["least"])) if stored else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from training.checkpoints.checkpoint import Checkpoint
+from isamap.training.checkpoints.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)

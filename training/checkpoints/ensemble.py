@@ -1,23 +1,22 @@
-"""`training.ensemble`: several checkpoints as one, whose probability is the mean of theirs."""
+"""`isamap.training.ensemble`: several checkpoints as one, whose probability is the mean of theirs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from gee_export.base.atomic import check_writable, local_path
-from training.checkpoints import checkpoint as ck
+from isamap.gee_export.base.atomic import check_writable, local_path
+from isamap.training.checkpoints import checkpoint as ck
 
 # what all members must agree in, and the words for it
 EQUAL = {
     "bands": "bands or their standardisation",
     "classes": "classes",
     "scale": "output pixels",
-    "window": "window",
-    "lattice": "lattice of windows",
     "frames": "dates",
     "target": "what they learned",
     "composite": "settings of the composite",
@@ -41,17 +40,19 @@ class EnsembleReport:
 def ensemble(checkpoints: Sequence[str | Path], out: str | Path, *, session: Any = None) -> EnsembleReport:
     """Write checkpoints as one that maps by the mean of their probabilities; weights are copied into it.
 
+    Members may have learned from windows of different sizes: maps take the largest, which every member can halve.
+
     Its threshold of impervious is the mean of theirs; those of other steps are to be calibrated again.
-    ValueError: fewer than two, the same one twice, members that differ in bands, standardisation, classes, window or
+    ValueError: fewer than two, the same one twice, members that differ in bands, standardisation, classes or
     composite, classifiers of pixels, `out` is taken.
     """
-    folder, members = local_path(out), [ck.load(place, session) for place in checkpoints]
+    folder, members = local_path(out), [ck.load(address, session) for address in checkpoints]
     if folder.exists() and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty: choose another --out")
     check_writable(folder / ck.DESCRIPTION)
-    _check(members, [str(place) for place in checkpoints])
+    _check(members, [str(address) for address in checkpoints])
     ck.save(*_joined(members), folder)
-    names = [(str(place), member.fingerprint) for place, member in zip(checkpoints, members, strict=True)]
+    names = [(str(address), member.fingerprint) for address, member in zip(checkpoints, members, strict=True)]
     return EnsembleReport(folder, tuple(names))
 
 
@@ -61,13 +62,13 @@ def members_of(checkpoint: ck.Checkpoint) -> tuple[str, ...]:
 
 
 def _joined(members: Sequence[ck.Checkpoint]) -> tuple[ck.Checkpoint, Any]:
-    from training.models import ENSEMBLE, build
+    from isamap.training.models import ENSEMBLE, build
 
-    first = members[0]
+    first, (window, lattice) = members[0], _windows(members)
     config = {
         "members": [{"model": member.model, "config": dict(member.config)} for member in members],
-        "window": first.window,
-        "lattice": first.lattice,
+        "window": window,
+        "lattice": lattice,
     }
     network = build(ENSEMBLE, first.band_names, config).eval()
     for module, member in zip(network.members, members, strict=True):  # type: ignore[arg-type]
@@ -89,22 +90,32 @@ def _joined(members: Sequence[ck.Checkpoint]) -> tuple[ck.Checkpoint, Any]:
     return described, network
 
 
+def _windows(members: Sequence[ck.Checkpoint]) -> tuple[int, int]:
+    """Side and lattice of the joint windows: the largest member's, in whole steps that every member can halve."""
+    multiple = math.lcm(*(member.multiple for member in members))
+    side = max(member.window for member in members)
+    lattice = min(member.lattice for member in members if member.window == side)
+    return math.ceil(side / multiple) * multiple, max(1, lattice // multiple) * multiple
+
+
 def _check(members: Sequence[ck.Checkpoint], places: Sequence[str]) -> None:
-    from training.models import model_named
-    from training.models.classical import PixelClassifier
+    from isamap.training.models import model_named
+    from isamap.training.models.classical import PixelClassifier
 
     if len(members) < 2:
         raise ValueError(f"an ensemble of {len(members)}: give two checkpoints or more")
     first = members[0]
-    for place, member in zip(places, members, strict=True):
+    for address, member in zip(places, members, strict=True):
         if issubclass(model_named(member.model).network, PixelClassifier):
-            raise ValueError(f"{place} classifies single pixels by trees or support vectors: give networks only")
+            raise ValueError(f"{address} classifies single pixels by trees or support vectors: give networks only")
         if member.calibration:
-            raise ValueError(f"{place} has calibrated probabilities: join the networks first, then calibrate the mean")
+            raise ValueError(
+                f"{address} has calibrated probabilities: join the networks first, then calibrate the mean"
+            )
         for name, words in EQUAL.items():
             if getattr(member, name) != getattr(first, name):
                 raise ValueError(
-                    f"{place} and {places[0]} differ in {words}: members of an ensemble are trained on the same "
+                    f"{address} and {places[0]} differ in {words}: members of an ensemble are trained on the same "
                     "dataset with the same settings"
                 )
     if len({member.fingerprint for member in members}) < len(members):

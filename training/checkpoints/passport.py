@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.storage import write_whole
-from training.checkpoints.checkpoint import CARD, DESCRIPTION, WEIGHTS, BandNorm, Checkpoint, load
+from isamap.gee_export.base.storage import write_whole
+from isamap.training.checkpoints.checkpoint import CARD, DESCRIPTION, WEIGHTS, BandNorm, Checkpoint, load
 
 PASSPORT = "model.stac.json"
 SUFFIX = ".stac.json"  # of the passport beside NAME.onnx
@@ -142,7 +142,7 @@ def _mlm(trained: Checkpoint, file: ModelFile, parameters: int) -> dict[str, Any
 def _input(trained: Checkpoint, file: ModelFile) -> dict[str, Any]:
     dates, names = ([trained.frames], ["time"]) if trained.frames else ([], [])
     units = "physical units, NaN where missing" if file.physical else "(clipped value - mean) / std, 0 where missing"
-    normalise = {"format": "python", "expression": "training.checkpoints.checkpoint:normalise"}
+    normalise = {"format": "python", "expression": "isamap.training.checkpoints.checkpoint:normalise"}
     scaled = {} if file.physical else {"value_scaling": _scaling(trained), "pre_processing_function": normalise}
     return {
         "name": "image",
@@ -198,7 +198,7 @@ def _band(band: BandNorm) -> dict[str, Any]:
     """Name, unit, and what the training data hold: mean and deviation, and the limits to which values are clipped."""
     limits = {"minimum": band.clip_min, "maximum": band.clip_max}
     numbers = {"mean": band.mean, "stddev": band.std, **limits}
-    statistics = {name: number for name, number in numbers.items() if number is not None}
+    statistics = {name: statistic for name, statistic in numbers.items() if statistic is not None}
     return {"name": band.name, "data_type": "float32", "unit": band.unit, "statistics": statistics}
 
 
@@ -216,8 +216,8 @@ def _assets(trained: Checkpoint, file: ModelFile, folder: Path) -> dict[str, Any
     for key, name, media_type in (("description", DESCRIPTION, "application/json"), ("card", CARD, "text/markdown")):
         path = file.path.with_name(name)
         if path.is_file() and file.path.name == WEIGHTS:
-            about = {"href": _relative(path, folder), "type": media_type, "roles": ["metadata"]}
-            assets[key] = about | _file(path)
+            metadata = {"href": _relative(path, folder), "type": media_type, "roles": ["metadata"]}
+            assets[key] = metadata | _file(path)
     return assets
 
 

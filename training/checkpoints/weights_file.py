@@ -58,6 +58,7 @@ def _of_torch(path: Path) -> Mapping[str, Any]:
         raise ValueError(
             f"weights {path} are no plain tensors of torch.save ({reason}): convert them to safetensors"
         ) from error
+    # Programs nest them: DINO's files have {"teacher": ...}, a trainer's {"state_dict": ...}.
     while isinstance(loaded, Mapping) and (inner := next((key for key in INSIDE if _is_nested(loaded, key)), None)):
         loaded = loaded[inner]
     if not isinstance(loaded, Mapping):

@@ -8,13 +8,11 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from training.fitting.plan import Plan
-from training.fitting.task import Task
-from training.losses import ImageLoss, discriminator_loss
-from training.models.esrgan import Discriminator
-from training.samples.data import Batch
-
-FORMER_PREFIX = "judge."
+from isamap.training.fitting.plan import FitPlan
+from isamap.training.fitting.task import Task
+from isamap.training.losses import ImageLoss, discriminator_loss
+from isamap.training.models.esrgan import Discriminator
+from isamap.training.samples.data import Batch
 
 
 class AdversarialTask(Task):
@@ -25,8 +23,9 @@ class AdversarialTask(Task):
 
     discriminator: Discriminator
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: FitPlan) -> None:
         super().__init__(plan)
+        # Two optimisers that take turns: Lightning leaves such steps to the task.
         self.automatic_optimization = False
         if not isinstance(self.loss, ImageLoss):
             raise TypeError(f"loss {self.recipe.loss} has no discriminator")
@@ -36,6 +35,7 @@ class AdversarialTask(Task):
         prepared = self.augmented(batch, at)
         # the trainer gives lists because configure_optimizers gives two of each
         generator, adversary = cast("list[LightningOptimizer]", self.optimizers())
+        # The other one's weights get no gradient meanwhile: the discriminator judges here and must not learn from it.
         self.toggle_optimizer(generator)
         output = self(prepared.image_BCHW)
         loss = self.cost(output, prepared)
@@ -55,13 +55,6 @@ class AdversarialTask(Task):
         if self.recipe.clip:
             self.clip_gradients(of.optimizer, gradient_clip_val=self.recipe.clip, gradient_clip_algorithm="norm")
         of.step()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Runs that an older version began name the discriminator's weights `judge`."""
-        super().on_load_checkpoint(checkpoint)
-        held = checkpoint["state_dict"]
-        for name in [name for name in held if name.startswith(FORMER_PREFIX)]:
-            held[f"discriminator.{name.removeprefix(FORMER_PREFIX)}"] = held.pop(name)
 
     def configure_optimizers(self) -> Any:
         return super().configure_optimizers(), self.scheduled(self.discriminator.parameters())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 # the average follows closely at first: its decay is (1 + step) / (10 + step) until that exceeds the one asked for
+# The rule and its 10 are those of TensorFlow's ExponentialMovingAverage.
 WARM_UP_STEPS = 10
 
 
@@ -26,12 +27,14 @@ class Average:
     def update(self) -> None:
         """Take in the weights as they are now."""
         self.steps += 1
+        # Early weights are random: a long memory from the start would keep them for hundreds of steps.
         share = 1 - min(self.decay, (1 + self.steps) / (WARM_UP_STEPS + self.steps))
         with torch.no_grad():
             for name, tensor in self._held().items():
                 if tensor.is_floating_point():
                     self.values[name].lerp_(tensor, share)
                 else:
+                    # Counts of batches have no mean.
                     self.values[name].copy_(tensor)
 
     @contextmanager

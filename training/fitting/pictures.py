@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from gee_export.base.atomic import write_whole
-from training.models.output import is_sar
+from isamap.gee_export.base.atomic import write_whole
+from isamap.training.models.output import is_sar
 
 PERVIOUS_RGB, IMPERVIOUS_RGB, UNKNOWN_RGB = (226, 236, 218), (178, 34, 52), (128, 128, 128)
 CLASS_RGB = {

@@ -13,19 +13,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gee_export.base.scheme import UNKNOWN
-from training.accuracy.evaluation import classify
-from training.accuracy.metrics import Scores, confusion_counts, scores
-from training.fitting.keeping import Records
-from training.fitting.plan import Fitted, Plan
-from training.losses import cross_entropy
-from training.models.classical import PixelClassifier
-from training.samples.data import Batch, Patches, loader
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.accuracy.evaluation import classify
+from isamap.training.accuracy.metrics import Scores, confusion_counts, scores
+from isamap.training.fitting.keeping import Records
+from isamap.training.fitting.plan import FitPlan, Fitted
+from isamap.training.losses import cross_entropy
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.samples.data import Batch, Patches, loader
 
 _PATCHES = 32  # read at once
 
 
-def fit(plan: Plan) -> Fitted:
+def fit(plan: FitPlan) -> Fitted:
     """Fit on up to `config.pixels` known pixels, validate, write best/, last/, history.json and a picture.
 
     Every known pixel of the train split (for an index, of the validation split) is equally likely to be drawn, so
@@ -41,6 +41,7 @@ def fit(plan: Plan) -> Fitted:
             f"{type(classifier).__name__} is trained in steps: only classifiers of pixels are fitted at once"
         )
     norms = plan.source.bands
+    # Before the fit, so that thresholds of trees and distances of the SVM are of standardised bands.
     classifier.standardised_by([band.mean for band in norms], [band.std for band in norms])
     patches = plan.validation if classifier.fitted_on == "val" else plan.train
     pixels_NB, labels_N = sample_pixels(_known(plan, patches), classifier.config.pixels, seed=plan.recipe.seed)
@@ -71,27 +72,28 @@ def sample_pixels(
         fresh = (key[low], x_BCHW.movedim(1, -1).numpy()[labelled_BHW][low], label_BHW.numpy()[labelled_BHW][low])
         kept = [np.concatenate(pair) for pair in zip(kept, fresh, strict=True)] if kept else list(fresh)
         first = np.argsort(kept[0], kind="stable")[:count]
+        # Never more than `count` are held, whatever the size of the split.
         kept = [array[first] for array in kept]
     if not kept or not kept[2].size:
         raise ValueError("no pixel of the data has a known label: nothing to fit on")
     return kept[1], kept[2].astype(np.int64)
 
 
-def validated(plan: Plan) -> tuple[Scores, float]:
+def validated(plan: FitPlan) -> tuple[Scores, float]:
     """Accuracies on the validation split and the mean cross entropy of its known pixels."""
     classes = plan.network.config.classes
     counts, losses, labelled_px = torch.zeros((classes, classes), dtype=torch.int64), 0.0, 0
     for batch in loader(plan.validation, _PATCHES):
         logits = plan.network(plan.source.prepare(batch).image_BCHW).logits_BKHW
         # as evaluation and maps decide: an even vote of the trees is common
-        called = classify(logits.softmax(dim=1).numpy(), plan.about["thresholds"].get("impervious", 0.5))
+        called = classify(logits.softmax(dim=1).numpy(), plan.description["thresholds"].get("impervious", 0.5))
         counts += confusion_counts(torch.from_numpy(called), batch.label_BHW, classes)
         here = int((batch.label_BHW != UNKNOWN).sum())
         losses, labelled_px = losses + here * float(cross_entropy(logits, batch.label_BHW)), labelled_px + here
     return scores(counts), losses / max(1, labelled_px)
 
 
-def _known(plan: Plan, patches: Patches) -> Iterator[tuple[Tensor, Tensor]]:
+def _known(plan: FitPlan, patches: Patches) -> Iterator[tuple[Tensor, Tensor]]:
     """Network inputs and labels of a split; unknown too where a band is missing."""
     batch: Batch
     for batch in loader(patches, _PATCHES):
@@ -105,7 +107,7 @@ def _loss_of(classifier: PixelClassifier, pixels_NB: np.ndarray, labels_N: np.nd
     return float(cross_entropy(classifier(image).logits_BKHW, torch.from_numpy(labels_N)[None, :, None]))
 
 
-def _check(plan: Plan) -> None:
+def _check(plan: FitPlan) -> None:
     recipe = plan.recipe
     if recipe.target != "label" or recipe.frames:
         raise ValueError(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.recipes import Recipe
+from isamap.training.recipes import Recipe
 
 if TYPE_CHECKING:
-    from training.models.output import Network
-    from training.samples.data import Patches, SampleSource
+    from isamap.training.models.output import Network
+    from isamap.training.samples.data import Patches, SampleSource
 
 
 def nothing(*_: object) -> None:
@@ -19,11 +19,12 @@ def nothing(*_: object) -> None:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FitPlan:
     """What `fit` needs: a network, its data by split, its recipe, the run's folder, and what checkpoints say of it.
 
     after_epoch(network, epoch): called when an epoch's steps are over, before validation; it may change weights.
     saved(): called when all files of an epoch are in place (best/, last/, history, resume.ckpt).
+    loggers: names of loggers.LOGGERS.
     """
 
     network: Network
@@ -32,9 +33,10 @@ class Plan:
     validation: Patches
     recipe: Recipe
     folder: Path
-    about: dict[str, Any]
+    description: dict[str, Any]
     after_epoch: Callable[[Network, int], None] = nothing
     saved: Callable[[], None] = nothing
+    loggers: Sequence[str] = ("tensorboard",)
 
     @property
     def steps_per_epoch(self) -> int:

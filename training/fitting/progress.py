@@ -8,15 +8,15 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
-from gee_export.base.progress_bar import ProgressBar
-from training.fitting.plan import Plan
-from training.fitting.task import task_of
+from isamap.gee_export.base.progress_bar import ProgressBar
+from isamap.training.fitting.plan import FitPlan
+from isamap.training.fitting.task import task_of
 
 
 class Progress(Callback):
     """Prints how training goes and how fast; validation is not counted, and only the first process prints."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: FitPlan) -> None:
         self.plan = plan
         self.bar: ProgressBar | None = None
         self.marked_s = self.spent_s = self.epoch_s = self.waited_s = 0.0

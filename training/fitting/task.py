@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from training.accuracy.metrics import Scores, confusion_counts, scores
-from training.fitting.averaging import Average
-from training.fitting.plan import Plan
-from training.losses import ImageLoss, build_loss
-from training.models.output import Network, Output
-from training.recipes.optimisers import Weights, is_in, layer_groups, optimiser, schedule
-from training.samples.augment import Augmented, augment, draws
-from training.samples.data import Batch
-from training.samples.patches import classes_of
+from isamap.training.accuracy.metrics import Scores, confusion_counts, scores
+from isamap.training.fitting.averaging import Average
+from isamap.training.fitting.plan import FitPlan
+from isamap.training.losses import ImageLoss, build_loss
+from isamap.training.models.output import Network, Output
+from isamap.training.recipes.optimisers import Weights, is_in, layer_groups, optimiser, schedule
+from isamap.training.samples.answers import by_source
+from isamap.training.samples.augment import Augmented, augment, draws
+from isamap.training.samples.data import Batch
+from isamap.training.samples.patches import classes_of
 
+# PyTorch's default, towards which the first steps' larger ones fall.
 BATCH_NORM_MOMENTUM = 0.1
 _AVERAGE = "average"
 
@@ -32,7 +35,7 @@ class Task(pl.LightningModule):
     discriminator: a discriminator of images where the loss asks for one (training/fitting/adversarial.py).
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: FitPlan) -> None:
         super().__init__()
         self.network, self.source, self.recipe = plan.network, plan.source, plan.recipe
         self.after_epoch, self.steps_per_epoch = plan.after_epoch, plan.steps_per_epoch
@@ -48,12 +51,13 @@ class Task(pl.LightningModule):
         self._freeze()  # before other processes agree on which weights have gradients
 
     def forward(self, image: Tensor) -> Output:
+        # A batch of dates has five axes, for which there is no such layout.
         layout = torch.channels_last if image.ndim == 4 else torch.contiguous_format
         return self.network(image.contiguous(memory_format=layout))
 
     def training_step(self, batch: Batch, at: int) -> Tensor | None:
         prepared = self.augmented(batch, at)
-        loss = self.cost(self(prepared.image_BCHW), prepared)
+        loss = self.cost_by_source(self(prepared.image_BCHW), prepared)
         self.train_losses.append(loss.detach())
         return loss
 
@@ -73,6 +77,15 @@ class Task(pl.LightningModule):
             return self.loss(output, prepared.label_BHW)
         true = {"sharp_BCHW": prepared.sharp_BCHW, "valid_BCHW": prepared.sharp_valid_BCHW}
         return self.loss(output, prepared.label_BHW, **true, discriminator=self.discriminator)
+
+    def cost_by_source(self, output: Output, prepared: Augmented) -> Tensor:
+        """The loss; of answers and of the data's own labels, where both are learned from, each its mean and weight."""
+        if not (weight := self.source.label_weight):
+            return self.cost(output, prepared)
+        # Two means instead of one: a few hundred answers would drown among millions of labels.
+        answered, others = by_source(prepared.label_BHW)
+        own = self.cost(output, replace(prepared, label_BHW=others))
+        return self.cost(output, replace(prepared, label_BHW=answered)) + weight * own
 
     def _warm_up_statistics(self, step: int) -> None:
         """Batch normalisation's running statistics start as the plain mean of the batches so far.
@@ -105,11 +118,13 @@ class Task(pl.LightningModule):
                 module.train(not frozen)
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        # After whole batches: parts of an accumulated one change no weight.
         if self.average is not None and (batch_idx + 1) % self.recipe.accumulate == 0:
             self.average.update()
 
     def on_validation_start(self) -> None:
         """An epoch's steps are over: the hook may change weights; then those that are kept are validated."""
+        # Before anything is kept: a diverged epoch must not replace last/.
         self._check_finite()
         self._share_statistics()
         self.after_epoch(self.network, self.current_epoch + 1)
@@ -147,6 +162,7 @@ class Task(pl.LightningModule):
                     statistic.copy_(self._reduced(statistic, "mean"))
 
     def _reduced(self, values: Tensor, operation: str) -> Tensor:
+        # A copy: processes reduce into the tensor that they give.
         return self.trainer.strategy.reduce(values.clone(), reduce_op=operation)
 
     def on_validation_epoch_start(self) -> None:
@@ -164,13 +180,17 @@ class Task(pl.LightningModule):
     def on_validation_epoch_end(self) -> None:
         self.validation = scores(self._reduced(self.confusion, "sum").cpu())
         self.epoch_losses = self._mean(self.train_losses), self._mean(self.validation_losses)
+        self.log("lr", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.log("val/miou", self.validation.miou)
+        for name, of_class in zip(self.source.classes, self.validation.classes, strict=True):
+            self.log(f"val/iou_{name}", float("nan") if of_class.iou is None else of_class.iou)
         self.log("val/oa", self.validation.oa)
         self.log("val/loss", self.epoch_losses[1])
         self.log("train/loss", self.epoch_losses[0])
 
     def _mean(self, losses: list[Tensor]) -> float:
         """The mean over the steps of all processes."""
+        # Sum and number go together: processes may have had different numbers of steps.
         total = np.array([np.sum([loss.item() for loss in losses], dtype=np.float64), len(losses)])
         if self.trainer.world_size > 1:
             total = self._reduced(torch.from_numpy(total).to(self.device), "sum").cpu().numpy()

@@ -13,11 +13,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gee_export.base.errors import Fault
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.published_names import Names
-from training.recipes.papers import MOVES
-from training.recipes.recipe import Recipe
+from isamap.gee_export.base.errors import Fault
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.published_names import Names
+from isamap.training.recipes.papers import MOVES
+from isamap.training.recipes.recipe import Recipe
 
 SIZES = ("nano", "tiny", "small", "base")
 VERSIONS = ("v1.1", "v1.2")  # those whose encoder has seen images with missing bands
@@ -47,6 +47,11 @@ class OlmoEarthConfig:
             )
 
 
+def _places(bands: Sequence[str], order: Sequence[str]) -> list[tuple[int, int]]:
+    """Where a sensor's bands stand in its order, and where among ours."""
+    return [(order.index(band), at) for at, band in enumerate(bands) if band in order]
+
+
 class OlmoEarth(Network):
     """The encoder's tokens of each sensor, averaged, and the package's decoder that enlarges them to pixels.
 
@@ -67,14 +72,13 @@ class OlmoEarth(Network):
         self.lattice = self.window * 3 // 4 // patch * patch
         package = _package()
         orders = {name: _names(package.orders[name]) for name in package.orders}
-        self.places = {
-            name: [(order.index(band), at) for at, band in enumerate(self.bands) if band in order]
-            for name, order in orders.items()
-        }
+        self.places = {name: _places(self.bands, order) for name, order in orders.items()}
         self.widths = {name: len(order) for name, order in orders.items()}
-        if unknown := [band for band in self.bands if not any(band in order for order in orders.values())]:
-            expected = ", ".join(band for order in orders.values() for band in order)
-            raise ValueError(f"OlmoEarth has no place for band {', '.join(unknown)}: choose bands among {expected}")
+        expected = [band for order in orders.values() for band in order]
+        if unknown := [band for band in self.bands if band not in expected]:
+            raise ValueError(
+                f"OlmoEarth has no place for band {', '.join(unknown)}: choose bands among {', '.join(expected)}"
+            )
         modalities = [name for name, places in self.places.items() if places]
         model = package.model(
             model_size=self.config.size, model_version=self.config.version, supported_modality_names=modalities
@@ -106,7 +110,7 @@ class OlmoEarth(Network):
                 continue
             at = dict(places)
             empty_BHW = torch.zeros_like(unit_BCHW[:, 0])
-            planes = [unit_BCHW[:, at[place]] if place in at else empty_BHW for place in range(self.widths[name])]
+            planes = [unit_BCHW[:, at[channel]] if channel in at else empty_BHW for channel in range(self.widths[name])]
             fields[name] = torch.stack(planes, dim=-1).unsqueeze(3)
             fields[f"{name}_mask"] = torch.zeros(batch, height, width, 1, 1, dtype=torch.long, device=unit_BCHW.device)
         timestamps = torch.tensor([[DATE]], device=unit_BCHW.device).expand(batch, 1, 3)
@@ -147,7 +151,7 @@ def recipe() -> Recipe:
     """Fine-tuning of the encoder at a tenth of the head's rate, as its authors do not say for this task: ours."""
     return Recipe(
         "olmoearth",
-        "training.foundation.olmoearth:OlmoEarth",
+        "isamap.training.foundation.olmoearth:OlmoEarth",
         epochs=60,
         batch=8,
         optimiser="adamw",

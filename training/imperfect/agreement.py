@@ -1,4 +1,4 @@
-"""`training.agreement`: how far a checkpoint and the labels of each training patch agree (LandCover3m section 2.3)."""
+"""`isamap.agreement`: how far a checkpoint and the labels of each training patch agree (LandCover3m section 2.3)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import local_path
-from gee_export.base.scheme import UNKNOWN
-from gee_export.datasets.dataset import Patch
-from training.accuracy.evaluation import check_fits, classify, source_for
-from training.accuracy.predictions import Predicted, predicted
-from training.checkpoints import checkpoint as ck
-from training.imperfect.noise import LEAST, Agreement, Chip
-from training.samples.arguments import check_address, check_count, dataset_addresses
-from training.samples.data import SampleSource
+from isamap.gee_export.base.atomic import local_path
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.datasets.dataset import Patch
+from isamap.training.accuracy.evaluation import classify, source_for
+from isamap.training.accuracy.predictions import Predicted, predicted
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.imperfect.noise import LEAST, Agreement, Chip
+from isamap.training.samples.arguments import check_address, check_count, dataset_addresses
+from isamap.training.samples.data import SampleSource
 
 _BAR = 40
 
@@ -67,7 +67,6 @@ def agreement(
     addresses = dataset_addresses(data)
     trained, target = ck.load(checkpoint, session), local_path(out)
     source = source_for(trained, addresses, session=session)
-    check_fits(trained, source)
     patches = source.split("train")
     if not len(patches):
         raise ValueError("the train split is empty: give the data that the checkpoint was trained on")
@@ -79,7 +78,6 @@ def agreement(
 
 
 def _training(source: SampleSource) -> list[Patch]:
-    """The patches of the train split in the source's order."""
     patches = [patch for _, patch in source.patches("train")]
     if len({(patch.id, patch.image_crc32c, patch.label_crc32c) for patch in patches}) < len(patches):
         raise ValueError("the same patch is in two of the datasets: give each dataset once")

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from gee_export.base.atomic import write_json
-from gee_export.base.errors import Fault
-from gee_export.datasets.dataset import Patch
+from isamap.gee_export.base.atomic import write_json
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.datasets.dataset import Patch
 
 VERSION = 1
 LEAST = 0.2  # LandCover3m section 2.3
@@ -119,6 +119,7 @@ def described(path: str | Path, least: float = LEAST) -> str:
 
 
 def _kept(chip: Chip, least: float) -> bool:
+    # A chip without a known pixel teaches nothing wrong, and no share says that it should go.
     return chip.similarity is None or chip.similarity >= least
 
 

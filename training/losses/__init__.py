@@ -8,19 +8,34 @@ from typing import Any
 
 from torch import Tensor
 
-from gee_export.base.scheme import UNKNOWN
-from training.losses.costs import area_mean, class_shares, cross_entropy, dice_loss, focal_loss, share_cross_entropy
-from training.losses.images import CascadeLoss, ImageLoss, JointSegLoss, discriminator_loss, edge_loss, sharpening_loss
-from training.losses.labels import (
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.losses.costs import (
+    area_mean,
+    class_shares,
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    share_cross_entropy,
+)
+from isamap.training.losses.images import (
+    CascadeLoss,
+    ImageLoss,
+    JointSegLoss,
+    discriminator_loss,
+    edge_loss,
+    sharpening_loss,
+)
+from isamap.training.losses.labels import (
     CroFuseLoss,
     CrossEntropy,
     DiceFocal,
+    ShareError,
     SoftCrossEntropy,
     SymmetricCrossEntropy,
     WeightedCrossEntropy,
 )
-from training.models.output import Output
-from training.plugins import address, is_address, load
+from isamap.training.models.output import Output
+from isamap.training.plugins import address, is_address, load
 
 __all__ = [
     "LOSSES",
@@ -31,6 +46,7 @@ __all__ = [
     "DiceFocal",
     "ImageLoss",
     "JointSegLoss",
+    "ShareError",
     "SoftCrossEntropy",
     "SymmetricCrossEntropy",
     "WeightedCrossEntropy",
@@ -84,6 +100,7 @@ LOSSES: dict[str, type] = {
     "dice_focal": DiceFocal,
     "symmetric_cross_entropy": SymmetricCrossEntropy,
     "soft_cross_entropy": SoftCrossEntropy,
+    "share_error": ShareError,
     "jointseg": JointSegLoss,
     "cascade": CascadeLoss,
 }

@@ -10,9 +10,9 @@ from typing import TypeVar
 from torch import Tensor
 from torch.nn import functional as F
 
-from training.losses.costs import area_mean, class_shares, cross_entropy, dice_loss, share_cross_entropy
-from training.models.output import Output
-from training.models.sharpened import SharpOutput
+from isamap.training.losses.costs import area_mean, class_shares, cross_entropy, dice_loss, share_cross_entropy
+from isamap.training.models.output import Output
+from isamap.training.models.sharpened import SharpOutput
 
 Verdicts = Callable[[Tensor], Tensor]
 _Value = TypeVar("_Value")
@@ -28,11 +28,14 @@ class ImageLoss(ABC):
     at the output's size, standardised as the input is.
     """
 
+    # Off by default: most datasets hold no image at the output's size. Recipes for those that do set sharp .5 and
+    # low .1, the only pair that was tried (training/LOG.md, 2026-11-24).
     sharp: float = 0.0
     edges: float = 0.0
     low: float = 0.0
     adversarial: float = 0.0
     dice: float = 0.0
+    # Real-ESRGAN's width (docs/reference/networks.md, "Prog-ESRGAN").
     discriminator: int = 64
 
     def __post_init__(self) -> None:
@@ -65,11 +68,13 @@ class ImageLoss(ABC):
                 _given(output.image, "low", _SHARPENED),
                 _given(sharp_output.image_1x, "low", "the input's image"),
             )
+            # By block means, because the sharpened image may differ from the input within a pixel and nowhere else.
             factor = image.shape[2] // image_1x.shape[2]
             total = total + self.low * F.l1_loss(F.avg_pool2d(image.float(), factor), image_1x.float())
         if self.adversarial:
             verdicts = _given(discriminator, "adversarial", "a discriminator")
             verdict = verdicts(masked(_given(output.image, "adversarial", _SHARPENED), valid_BCHW)).float()
+            # softplus(-v) is -log sigmoid(v); written out, the logarithm of a sigmoid that rounds to 0 is not finite.
             total = total + self.adversarial * _verdict_mean(F.softplus(-verdict), valid_BCHW)
         return total
 
@@ -92,19 +97,21 @@ class JointSegLoss(ImageLoss):
     """Loss of a network that segments at three sizes and sharpens the image (docs/reference/networks.md, "JointSeg").
 
     Cross entropy at 1 m + middle x at 2.5 m + coarse x at 10 m, the coarser ones against the share of each class in
-    the pixel; dice x the Dice loss at 1 m; and what the images cost.
+    the pixel; dice x the Dice loss at 1 m; and what the images cost. A network of one step has 2.5 m for 1 m and no
+    middle.
     """
 
+    # Ours: the paper's full text could not be had, and no weight is in its abstract (docs/reference/networks.md,
+    # "JointSeg: sources").
     middle: float = 0.3
     coarse: float = 0.3
 
     def segmented(self, output: Output, label_BHW: Tensor) -> Tensor:
-        if len(output.side_logits) != 2:
-            raise ValueError(
-                f"loss jointseg needs logits at three sizes, the network has {1 + len(output.side_logits)}"
-            )
+        sides = len(output.side_logits)
+        if sides not in (1, 2):
+            raise ValueError(f"loss jointseg needs logits at three sizes or two, the network has {1 + sides}")
         total = cross_entropy(output.logits_BKHW, label_BHW)
-        for weight, logits in zip((self.middle, self.coarse), output.side_logits, strict=True):
+        for weight, logits in zip((self.middle, self.coarse)[-sides:], output.side_logits, strict=True):
             total = total + weight * share_cross_entropy(logits, *class_shares(label_BHW, *logits.shape[1:]))
         return total
 
@@ -125,6 +132,7 @@ def discriminator_loss(
     Where the true image is not valid both are 0 and the verdicts do not count.
     """
     sharp = _given(sharp_BCHW, "adversarial", "the true image at the output's size")
+    # Both images get the same holes, or the discriminator would tell them apart by holes instead of by sharpness.
     true = discriminator(masked(sharp, valid_BCHW)).float()
     made = discriminator(masked(image_BCHW.detach(), valid_BCHW)).float()
     return _verdict_mean(F.softplus(-true), valid_BCHW) + _verdict_mean(F.softplus(made), valid_BCHW)
@@ -136,6 +144,7 @@ def sharpening_loss(output: SharpOutput, sharp_BCHW: Tensor, valid_BCHW: Tensor 
     image, image_4x = _given(output.image, "sharp", _SHARPENED), _given(output.image_4x, "sharp", _SHARPENED)
     size = image_4x.shape[2:]
     weight = area_mean(valid, *size)
+    # A block without a valid pixel has weight 0 below; unclamped it would be 0 / 0, and NaN times 0 stays NaN.
     at_4x = area_mean(sharp * valid, *size) / weight.clamp(min=1e-6)
     fine = _valid_mean((image.float() - sharp).abs(), valid)
     return fine + _valid_mean((image_4x.float() - at_4x).abs(), weight)
@@ -144,6 +153,7 @@ def sharpening_loss(output: SharpOutput, sharp_BCHW: Tensor, valid_BCHW: Tensor 
 def edge_loss(image_BCHW: Tensor, sharp_BCHW: Tensor, valid_BCHW: Tensor | None = None) -> Tensor:
     """Mean absolute difference of the steps to the next pixel, down and right, of an image and the true one."""
     error, valid = image_BCHW.float() - sharp_BCHW.float(), _all_of(sharp_BCHW, valid_BCHW)
+    # A step counts only where both of its pixels are valid: one missing end would make an edge of the hole's rim.
     down = _valid_mean(error.diff(dim=2).abs(), valid[:, :, 1:] * valid[:, :, :-1])
     right = _valid_mean(error.diff(dim=3).abs(), valid[..., 1:] * valid[..., :-1])
     return down + right

@@ -9,9 +9,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gee_export.base.scheme import UNKNOWN
-from training.losses.costs import cross_entropy, dice_loss, focal_loss, known_mean, log_chance_of, share_cross_entropy
-from training.models.output import Output
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.losses.costs import (
+    cross_entropy,
+    dice_loss,
+    focal_loss,
+    known_mean,
+    log_chance_of,
+    share_cross_entropy,
+)
+from isamap.training.models.output import Output
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,7 @@ class CroFuseLoss:
     Ours: + dice x the shared branch's squared Dice loss; smoothing of all labels.
     """
 
+    # The paper's weights; its Figure 9 (section V-A) compares them with others, which crofusenet-fig9 runs again.
     alpha: float = 1.0
     beta: float = 0.8
     dice: float = 0.0
@@ -88,6 +96,7 @@ class WeightedCrossEntropy:
             )
         weights = logits.new_tensor(self.weights)
         kept: dict[str, Any] = {"ignore_index": UNKNOWN, "reduction": "sum", "label_smoothing": self.smoothing}
+        # Summed here and divided below: PyTorch's own weighted mean is NaN where every pixel is unknown.
         total = F.cross_entropy(logits, label, weight=weights, **kept)
         labelled = label != UNKNOWN
         # nothing known costs 0; weights have no lower bound, so the sum is not clamped to 1
@@ -103,6 +112,7 @@ class DiceFocal:
     does not print it (RetinaNet: 0.25). The focal loss is the mean, without which 0.7 and 0.3 mean nothing.
     """
 
+    # Weights of equation 4; gamma and the 1 above and below the fraction: docs/reference/paper-rows.md, rows 61 to 63.
     dice: float = 0.7
     focal: float = 0.3
     gamma: float = 2.0
@@ -111,6 +121,7 @@ class DiceFocal:
     positive: int = 1
 
     def __post_init__(self) -> None:
+        # Command lines give floats, and a class is indexed by a whole number.
         object.__setattr__(self, "positive", int(self.positive))
         if min(self.dice, self.focal, self.gamma) < 0 or self.smooth <= 0:
             raise ValueError(f"{self}: expected weights and gamma of 0 or more and smooth above 0")
@@ -143,6 +154,9 @@ class SymmetricCrossEntropy:
     def __call__(self, output: Output, label_BHW: Tensor) -> Tensor:
         labelled = label_BHW != UNKNOWN
         chance = log_chance_of(output.logits_BKHW, label_BHW, labelled).exp()
+        # The reverse sum has one term that is not 0: log 0, replaced by the floor, times what the label's class lacks.
+        # By the logits its gradient is p (1 - p), which fades where the network is sure of another class; that of cross
+        # entropy is 1 - p, so a wrong label pulls hardest there.
         reverse = -self.floor * known_mean(1 - chance, labelled)
         return self.alpha * cross_entropy(output.logits_BKHW, label_BHW) + self.beta * reverse
 
@@ -155,11 +169,36 @@ class SoftCrossEntropy:
     """
 
     def __call__(self, output: Output, share_BHW: Tensor) -> Tensor:
-        if output.logits_BKHW.shape[1] != 2:
-            raise ValueError(f"{output.logits_BKHW.shape[1]} classes: an impervious share teaches networks of two")
-        labelled = share_BHW != UNKNOWN
-        share = share_BHW.float().masked_fill(~labelled, 0)
+        share, labelled = _known_share(output, share_BHW)
         return share_cross_entropy(output.logits_BKHW, torch.stack((1 - share, share), dim=1), labelled.float())
+
+
+@dataclass(frozen=True)
+class ShareError:
+    """Mean square error of the impervious share, 0 to 1 (255 unknown), of two-class logits + absolute x the mean
+    absolute error.
+
+    The square alone has its minimum at the mean share, as the cross entropy of shares has, and weighs large errors
+    more than that; the absolute error moves it to the median.
+    """
+
+    absolute: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_weights(self, "absolute")
+
+    def __call__(self, output: Output, share_BHW: Tensor) -> Tensor:
+        share, labelled = _known_share(output, share_BHW)
+        error = (output.logits_BKHW.float().softmax(dim=1)[:, 1] - share).abs()
+        return known_mean(error.square() + self.absolute * error, labelled)
+
+
+def _known_share(output: Output, share_BHW: Tensor) -> tuple[Tensor, Tensor]:
+    """The share, 0 where it is unknown, and where it is known; ValueError for other than two classes."""
+    if output.logits_BKHW.shape[1] != 2:
+        raise ValueError(f"{output.logits_BKHW.shape[1]} classes: an impervious share teaches networks of two")
+    labelled = share_BHW != UNKNOWN
+    return share_BHW.float().masked_fill(~labelled, 0), labelled
 
 
 def _check_smoothing(smoothing: float) -> None:

@@ -8,25 +8,26 @@ from typing import Any
 
 from torch import nn
 
-from training.models.bilinear import BilinearUNet, BilinearUNetConfig
-from training.models.classical import SVM, RandomForest, RandomForestConfig, SVMConfig
-from training.models.crofusenet import CroFuseConfig, CroFuseNet
-from training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
-from training.models.densenet import FCDenseNet, FCDenseNetConfig
-from training.models.ensemble import Ensemble, EnsembleConfig
-from training.models.esrgan import ProgESRGAN, ProgESRGANConfig
-from training.models.fcn8s import FCN8s, FCN8sConfig
-from training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
-from training.models.hrnet import HRNet, HRNetConfig
-from training.models.jointseg import JointSeg, JointSegConfig
-from training.models.mlp import MLP, MLPConfig
-from training.models.output import Network, Output, is_sar
-from training.models.runetpp import RUNetPP, RUNetPPConfig
-from training.models.segformer import SegFormer, SegFormerConfig
-from training.models.spectral_index import SpectralIndex, SpectralIndexConfig
-from training.models.student import Student, StudentConfig
-from training.models.unet import UNet, UNetConfig
-from training.plugins import address, is_address, load
+from isamap.training.models.bilinear import BilinearUNet, BilinearUNetConfig
+from isamap.training.models.classical import SVM, RandomForest, RandomForestConfig, SVMConfig
+from isamap.training.models.crofusenet import CroFuseConfig, CroFuseNet
+from isamap.training.models.deeplabv3plus import DeepLabV3Plus, DeepLabV3PlusConfig
+from isamap.training.models.densenet import FCDenseNet, FCDenseNetConfig
+from isamap.training.models.ensemble import Ensemble, EnsembleConfig
+from isamap.training.models.esrgan import ProgESRGAN, ProgESRGANConfig
+from isamap.training.models.fcn8s import FCN8s, FCN8sConfig
+from isamap.training.models.fcn_resnet50 import FCNResNet50, FCNResNet50Config
+from isamap.training.models.hrnet import HRNet, HRNetConfig
+from isamap.training.models.jointseg import JointSeg, JointSegConfig
+from isamap.training.models.mlp import MLP, MLPConfig
+from isamap.training.models.output import Network, Output, is_sar
+from isamap.training.models.runetpp import RUNetPP, RUNetPPConfig
+from isamap.training.models.segformer import SegFormer, SegFormerConfig
+from isamap.training.models.spectral_index import SpectralIndex, SpectralIndexConfig
+from isamap.training.models.student import Student, StudentConfig
+from isamap.training.models.temporal import UTAE, UTAEConfig
+from isamap.training.models.unet import UNet, UNetConfig
+from isamap.training.plugins import address, is_address, load
 
 __all__ = [
     "MODELS",
@@ -69,6 +70,10 @@ def build(name: str, bands: Sequence[str], config: Mapping[str, Any] | None = No
         )
     make: Callable[..., Network] = model.network  # every network takes its bands and its own class of values
     return make(bands, model.config(**values))
+
+
+# Set from here: an ensemble builds its members by this registry, which knows its class, and that would be a circle.
+Ensemble.made = staticmethod(build)
 
 
 def constructor_values(network: Network) -> dict[str, Any]:
@@ -157,6 +162,7 @@ MODELS: dict[str, Model] = {
         FCDenseNet, FCDenseNetConfig, "LandCover3m's FC-DenseNet baseline (Jegou et al., 2017)", small={"size": "56"}
     ),
     "segformer": Model(SegFormer, SegFormerConfig, "SegFormer, arXiv 2105.15203", small={"base": 4, "decoder": 8}),
+    "utae": Model(UTAE, UTAEConfig, "U-TAE, arXiv 2107.07933, light", small={"widths": (8, 16), "heads": 4}),
     "mlp": Model(MLP, MLPConfig, "a perceptron of each pixel, of embeddings", small={"hidden": (4,)}),
     "random_forest": Model(
         RandomForest, RandomForestConfig, "CroFuseNet's RF baseline, per pixel (Breiman, 2001)", small={"trees": 3}

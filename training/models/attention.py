@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.layers import ConvBnRelu, SqueezeExcitation
+from isamap.training.models.layers import ConvBnRelu, SqueezeExcitation
 
 
 class SpatialAttention(nn.Module):
@@ -19,6 +19,7 @@ class SpatialAttention(nn.Module):
         self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        # As CBAM: a mean alone hides a bright roof among dark neighbours, a maximum alone shows only it.
         summary = torch.cat((x_BCHW.mean(dim=1, keepdim=True), x_BCHW.amax(dim=1, keepdim=True)), dim=1)
         return x_BCHW * torch.sigmoid(self.conv(summary))
 
@@ -26,9 +27,9 @@ class SpatialAttention(nn.Module):
 class DualAttention(nn.Module):
     """Channel attention plus spatial attention of the same features (RU-Net++ section 2.5.3, Level 3)."""
 
-    def __init__(self, channels: int, reduction: int) -> None:
+    def __init__(self, channels: int, reduction: int, least: int = 1) -> None:
         super().__init__()
-        self.channel, self.spatial = SqueezeExcitation(channels, reduction), SpatialAttention()
+        self.channel, self.spatial = SqueezeExcitation(channels, reduction, least), SpatialAttention()
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         return self.channel(x_BCHW) + self.spatial(x_BCHW)

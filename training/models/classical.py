@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.models.layers import check_choice
-from training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.layers import check_choice
+from isamap.training.models.output import Network, Output, check_bands, check_input
 
 KERNELS = ("rbf", "linear")
 # Kernel machines take time with the square of the pixels (docs/reference/networks.md, "Other networks")
@@ -34,6 +34,8 @@ class RandomForestConfig:
     classes: int = 2
     trees: int = 100
     depth: int = 0
+    # On the simulated west of Wuhan 5 to 20 pixels a leaf score alike at half the size of whole trees or less; 1 and 80
+    # score less (training/LOG.md, 2026-11-21, "Leaves of the random forest").
     leaf: int = 10
     pixels: int = 100_000
 
@@ -48,6 +50,7 @@ class SVMConfig:
 
     classes: int = 2
     kernel: str = "rbf"
+    # A penalty of 10 scored .003 more on 4,000 pixels (training/LOG.md, 2026-11-21): scikit-learn's own was kept.
     c: float = 1.0
     folds: int = 3
     pixels: int = 20_000
@@ -83,6 +86,7 @@ class PixelClassifier(Network, ABC):
 
         ValueError: one class only, more pixels than the configuration allows, or numbers that are not finite.
         """
+        # float32, as scikit-learn's trees compare: a pixel of another precision could fall on the other side of a node.
         pixels_NB, labels_N = np.ascontiguousarray(pixels_NB, dtype=np.float32), np.asarray(labels_N).astype(int)
         self._check(pixels_NB, labels_N)
         self._hold(self._taught(pixels_NB, labels_N, seed))
@@ -157,6 +161,8 @@ class RandomForest(PixelClassifier):
             total_NK += self.share.index_select(0, self._leaves(values, link, root))
         return total_NK / len(self.roots)
 
+    # Tree by tree, pixels in their leaf left out: 46 to 110 kpx/s of a core with 100 trees, against 4 to 15 for all
+    # trees at once, level by level (training/LOG.md, 2026-11-21, "Walking a forest with torch").
     def _leaves(self, values: Tensor, link: Tensor, root: int) -> Tensor:
         """The leaf of one tree that each pixel falls into; pixels that are in theirs are not led any further."""
         first = torch.arange(0, len(values), len(self.bands), device=values.device)
@@ -241,6 +247,7 @@ class SVM(PixelClassifier):
         return _machine_arrays(machines, self.config.kernel)
 
 
+# Both fit into one int64: the feature's number below, the link to the left child above.
 _FEATURE_BITS = 16
 _FEATURE_MASK = (1 << _FEATURE_BITS) - 1
 _PER_MACHINE = ("intercept", "slope", "offset")
@@ -288,7 +295,17 @@ def _calibrated(config: SVMConfig, seed: int) -> Any:
     from sklearn.svm import SVC, LinearSVC
 
     machine = SVC(C=config.c, cache_size=1000) if config.kernel == "rbf" else LinearSVC(C=config.c, random_state=seed)
+    # ensemble=False: one machine of all pixels; an ensemble would bring the support vectors of every fold to the map.
     return CalibratedClassifierCV(machine, method="sigmoid", cv=config.folds, ensemble=False)
+
+
+def _dual(weights: Sequence[np.ndarray]) -> np.ndarray:
+    """Weights of the vectors of all machines, one column a machine, 0 where the vectors are another machine's."""
+    dual = np.zeros((sum(map(len, weights)), len(weights)))
+    ends = np.cumsum([len(own) for own in weights])
+    for column, (own, end) in enumerate(zip(weights, ends, strict=True)):
+        dual[end - len(own) : end, column] = own
+    return dual
 
 
 def _machine_arrays(machines: Any, kernel: str) -> dict[str, Tensor]:
@@ -296,14 +313,9 @@ def _machine_arrays(machines: Any, kernel: str) -> dict[str, Tensor]:
     fitted = [machine.calibrated_classifiers_[0] for machine in machines.estimators_]
     cores, sigmoids = [machine.estimator for machine in fitted], [machine.calibrators[0] for machine in fitted]
     vectors = [core.support_vectors_ if kernel == "rbf" else core.coef_ for core in cores]
-    dual = np.zeros((sum(map(len, vectors)), len(cores)))
-    row = 0
-    for column, (core, own) in enumerate(zip(cores, vectors, strict=True)):
-        dual[row : row + len(own), column] = core.dual_coef_[0] if kernel == "rbf" else 1.0
-        row += len(own)
     numbers = {
         "vectors": np.concatenate(vectors),
-        "dual": dual,
+        "dual": _dual([core.dual_coef_[0] if kernel == "rbf" else np.ones(len(core.coef_)) for core in cores]),
         "intercept": [float(core.intercept_[0]) for core in cores],
         "slope": [float(sigmoid.a_) for sigmoid in sigmoids],
         "offset": [float(sigmoid.b_) for sigmoid in sigmoids],

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from training.models.jointseg import SMALL, WIDE
-from training.models.runetpp import PLAIN
+from isamap.training.models.jointseg import SMALL, WIDE
+from isamap.training.models.runetpp import PLAIN
 
 S2_10M = ("B2", "B3", "B4", "B8")
 SAR = ("VV", "VH")
@@ -16,6 +16,7 @@ S2_TEN = ("B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B11", "B12")
 JOINTSEG_BANDS = (*S2_TEN, *SAR)
 RUNETPP_BANDS = ("B4", "B3", "B2")
 UNET64: Mapping[str, Any] = {"widths": (64, 128, 256, 512, 1024), "head": "1x1"}
+STAGE3: Mapping[str, Any] = {"channel_att_at": "stage3"}  # where Table 2 of RU-Net++ prints channel attention
 CASES: Mapping[str, Mapping[str, Any]] = {
     "case1": {"cfm": "none", "mfa": False},
     "case2": {"cfm": "none"},
@@ -57,6 +58,7 @@ def _jointseg(model: str, side_px: int, bands: tuple[str, ...] = JOINTSEG_BANDS,
 # name -> configuration; parameters and operations of each are in docs/reference/networks.md and in tests
 CONFIGURATIONS: dict[str, Configuration] = {
     "crofusenet (case 5)": _crofusenet("crofusenet"),
+    "crofusenet, 4 hidden units": _crofusenet("crofusenet", least_hidden=4),
     **{f"crofusenet {case}": _crofusenet("crofusenet", **config) for case, config in CASES.items()},
     "unet 32": _crofusenet("unet"),
     "unet 32, S2 alone": _crofusenet("unet", S2_10M),
@@ -72,9 +74,10 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "segformer B2": Configuration("SegFormer", "segformer", CROFUSENET_BANDS, {"size": "b2"}),
     "random_forest": _crofusenet("random_forest"),
     "svm": _crofusenet("svm"),
-    "runetpp table": _runetpp(),
-    "runetpp text": _runetpp(variant="text"),
-    "runetpp dilated": _runetpp(variant="dilated"),
+    "runetpp table": _runetpp(**STAGE3),
+    "runetpp, attention at the end": _runetpp(),
+    "runetpp text": _runetpp(variant="text", **STAGE3),
+    "runetpp dilated": _runetpp(variant="dilated", **STAGE3),
     "runetpp baseline": _runetpp(**PLAIN),
     "hrnet, 10 outputs": _landcover3m(classes=10),
     "hrnet, 7 classes": _landcover3m(),
@@ -92,4 +95,5 @@ CONFIGURATIONS: dict[str, Configuration] = {
     "jointseg small": _jointseg("jointseg", 64, **SMALL),
     "progesrgan literal": _jointseg("progesrgan", 32, S2_TEN),
     "bilinear_unet": _jointseg("bilinear_unet", 64),
+    "bilinear_unet, 7 levels": _jointseg("bilinear_unet", 64, widths=(24, 36, 60, 100, 160, 256, 352)),
 }

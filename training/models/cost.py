@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from training.models import parameter_count
-from training.models.output import Network
+from isamap.training.models import parameter_count
+from isamap.training.models.output import Network
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def flop(network: Network, side_px: int, *, dates: int = 0) -> int:
 
 def operations(network: nn.Module, shape: Sequence[int]) -> int:
     """`flop` of any module, for input of a shape."""
+    # A copy, because moving to the meta device throws the weights away.
     shapes_only = copy.deepcopy(network).to("meta").eval()
     with torch.no_grad(), _Counting() as counting:
         shapes_only(torch.empty(tuple(shape), device="meta"))

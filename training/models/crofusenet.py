@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.layers import (
+from isamap.training.models.layers import (
     HEADS,
     UPS,
     ConvBnRelu,
@@ -18,11 +18,11 @@ from training.models.layers import (
     SqueezeExcitation,
     check_choice,
     head,
-    unet_reach,
 )
-from training.models.output import Network, Output, channels_at, check_bands, check_input, is_sar
-from training.models.slim import DOWN, WHOLE, WITHIN_BLOCKS, Slim
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.output import Network, Output, channels_at, check_bands, check_input, is_sar
+from isamap.training.models.reach import Reach, unet_reach
+from isamap.training.models.slim import DOWN, WHOLE, WITHIN_BLOCKS, Slim
+from isamap.training.models.validity import channels, later, with_validity
 
 CFMS = ("cross", "concat", "none")
 
@@ -33,11 +33,13 @@ class CroFuseConfig:
 
     Cases 1 to 4: (cfm="none", mfa=False), (cfm="none"), (mfa=False), (cfm="concat"). prune, ratio, round_to,
     rounding: of a pruned network (models/slim.py), within blocks only. validity: whether the share of known bands is
-    one more input of each branch (models/validity.py).
+    one more input of each branch (models/validity.py). least_hidden: hidden units of channel attention at least, 4 in
+    recipes; 1, which the paper's r = 16 alone gives at small widths, in checkpoints that do not say it.
     """
 
     classes: int = 2
     widths: tuple[int, ...] = (32, 64, 128, 256, 512)
+    # The paper's r (section III-A).
     reduction: int = 16
     cfm: str = "cross"
     mfa: bool = True
@@ -48,6 +50,7 @@ class CroFuseConfig:
     round_to: int = 1
     rounding: str = later(DOWN)
     validity: bool = later(False)
+    least_hidden: int = later(1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "widths", tuple(int(width) for width in self.widths))
@@ -56,8 +59,13 @@ class CroFuseConfig:
         check_choice("cfm", self.cfm, CFMS)
         check_choice("up", self.up, UPS)
         check_choice("head", self.head, HEADS)
-        if len(self.widths) < 2 or min(self.widths) < 1 or self.classes < 2 or self.reduction < 1:
-            raise ValueError(f"{self}: expected two or more widths, two or more classes and a positive reduction")
+        if (
+            len(self.widths) < 2
+            or min(self.widths) < 1
+            or self.classes < 2
+            or min(self.reduction, self.least_hidden) < 1
+        ):
+            raise ValueError(f"{self}: expected two or more widths, two or more classes, and positive numbers")
         Slim(self.prune, self.ratio, self.round_to, self.rounding)
 
     @property
@@ -77,14 +85,19 @@ class CrossFusion(nn.Module):
         super().__init__()
         self.crossed = config.cfm == "cross"
         if self.crossed:
-            self.optical = nn.Sequential(SqueezeExcitation(channels, config.reduction), ConvBnRelu(channels, channels))
-            self.sar = nn.Sequential(SqueezeExcitation(channels, config.reduction), ConvBnRelu(channels, channels))
+            self.optical, self.sar = (
+                nn.Sequential(
+                    SqueezeExcitation(channels, config.reduction, config.least_hidden), ConvBnRelu(channels, channels)
+                )
+                for _ in range(2)
+            )
         self.fuse = ConvBnRelu(2 * channels, channels)
         self.join = ConvBnRelu(channels + previous, channels)
 
     def forward(self, optical: Tensor, sar: Tensor, previous: Tensor | None) -> Tensor:
         if self.crossed:
             o, s = self.optical(optical), self.sar(sar)
+            # The product keeps what both see, the maximum what either sees (equations 1 to 5).
             optical, sar = o * s, torch.maximum(o, s)
         fused = self.fuse(torch.cat((optical, sar), dim=1))
         if previous is not None:
@@ -117,6 +130,7 @@ class CroFuseNet(Network):
 
     scale = 1
     window = 128
+    # Windows overlap by a quarter: squeeze-excitation over a window differs from one to the next.
     lattice = 96
 
     def __init__(self, bands: Sequence[str], config: CroFuseConfig | None = None) -> None:
@@ -159,8 +173,11 @@ class CroFuseNet(Network):
         """Pixels around an aligned tile that its logits depend on; None where it is the whole window."""
         if self.config.cfm == "cross":
             return None
-        fusion = 0 if self.config.cfm == "none" else 2
-        return unet_reach(len(self.config.widths), up=self.config.up, head=self.config.head, fusion=fusion)
+        levels, config = len(self.config.widths), self.config
+        # `fuse` and `join` are a 3x3 group each.
+        fusion = 0 if config.cfm == "none" else 2
+        reach = unet_reach(levels, Reach.input(), up=config.up, head=config.head, fusion=fusion)
+        return reach.halo(self.multiple)
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)

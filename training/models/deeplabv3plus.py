@@ -9,18 +9,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.attention import PyramidPooling, SeparableGroup
-from training.models.layers import ConvBnRelu
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.resnet import BASE, ResNet50
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.attention import PyramidPooling, SeparableGroup
+from isamap.training.models.layers import ConvBnRelu
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.resnet import BASE, ResNet50
+from isamap.training.models.slim import SlimValues
+from isamap.training.models.validity import channels, later, with_validity
 
 
 @dataclass(frozen=True)
-class DeepLabV3PlusConfig:
+class DeepLabV3PlusConfig(SlimValues):
     """DeepLabV3+'s constructor values; widths of the pyramid (256) and of the early features (48) are the paper's.
 
     base: ResNet's width. validity: whether the share of known bands is one more input (models/validity.py).
+    prune, ratio, round_to, rounding: of a pruned network (models/slim.py).
     """
 
     classes: int = 2
@@ -50,9 +52,11 @@ class DeepLabV3Plus(Network):
         super().__init__()
         config = config or DeepLabV3PlusConfig()
         self.bands, self.config = check_bands(bands), config
+        # Windows overlap by a quarter, because the pyramid's global mean differs from one to the next.
         self.window, self.lattice = config.window, config.window * 3 // 4
         width = config.width
-        self.encoder = ResNet50(channels(self.bands, config.validity), base=config.base, output_stride=16)
+        inputs = channels(self.bands, config.validity)
+        self.encoder = ResNet50(inputs, base=config.base, output_stride=16, slim=config.slim)
         self.pyramid = PyramidPooling(
             self.encoder.widths[-1], width, width, dilations=config.dilations, group=SeparableGroup
         )

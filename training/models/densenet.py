@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.models.layers import check_choice
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.reach import Reach
+from isamap.training.models.layers import check_choice
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.reach import Reach
 
+# As the published sizes 67 and 103 have it.
 STEM = 48
 # name -> growth, layers of the five blocks down, layers of the bottleneck; the way up mirrors the way down
 SIZES = {"56": (12, (4,) * 5, 4), "67": (16, (5,) * 5, 5), "103": (16, (4, 5, 7, 10, 12), 15)}
@@ -25,6 +26,7 @@ class FCDenseNetConfig:
 
     classes: int = 2
     size: str = "67"
+    # As Jegou et al. train it.
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
@@ -81,6 +83,7 @@ class FCDenseNet(Network):
 
     def _build_way_up(self, skips: list[int]) -> None:
         self.grow, self.up = nn.ModuleList(), nn.ModuleList()
+        # Only what a block added goes up: with its input, widths would double at each step.
         added = self.middle_layers * self.growth
         for layers, skip in zip(reversed(self.down_layers), reversed(skips), strict=True):
             self.grow.append(nn.ConvTranspose2d(added, added, 3, 2, padding=1, output_padding=1))

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from training.models.output import Network, Output, check_bands, log_mean
-
-GEOMETRY = ("scale", "window", "lattice")
+from isamap.training.models.output import Network, Output, check_bands, log_mean
 
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """members: of each one its model's name and constructor values; window, lattice: with which all were trained."""
+    """members: of each one its model's name and constructor values; window, lattice: of maps."""
 
     members: Sequence[Mapping[str, Any]] = ()
     window: int = 128
@@ -29,16 +27,19 @@ class EnsembleConfig:
 
 
 class Ensemble(Network):
-    """The mean probability of all members, as logits."""
+    """The mean probability of all members, as logits.
+
+    made: makes a member of its name, bands and values: training.models.build, which knows this class and sets it.
+    """
+
+    made: ClassVar[Callable[..., Network]]
 
     def __init__(self, bands: Sequence[str], config: EnsembleConfig) -> None:
-        from training.models import build
-
         super().__init__()
         self.bands, self.config = check_bands(bands), config
         self.window, self.lattice = config.window, config.lattice
         self.members = nn.ModuleList(
-            build(member["model"], self.bands, member["config"]) for member in self.config.members
+            self.made(member["model"], self.bands, member["config"]) for member in self.config.members
         )
         scales = {member.scale for member in self._networks}
         if len(scales) > 1:

@@ -17,16 +17,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from training.models.output import Network, channels_at, check_bands, check_input
-from training.models.phases import enlarge
-from training.models.reach import Reach, unet_reach
-from training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
-from training.models.unet import UNet, UNetConfig
+from isamap.training.models.output import Network, channels_at, check_bands, check_input
+from isamap.training.models.phases import enlarge
+from isamap.training.models.reach import Reach, unet_reach
+from isamap.training.models.sharpened import RGB, STEPS, SharpOutput, check_rgb, rgb_positions
+from isamap.training.models.unet import UNet, UNetConfig
 
+# 10 m to 2.5 m as ESRGAN does it, in two doublings.
 FIRST_UPS = (Fraction(2), Fraction(2))
+# 2.5 m to 1 m is 2.5 times: the odd factor first, on fewer pixels.
 SECOND_UPS = (Fraction(5, 4), Fraction(2))
 RESIDUAL_SCALE, SLOPE = 0.2, 0.2
+# Of ESRGAN's dense block, as are the scale of the residuals and the slope.
 DENSE_CONVS = 5
+# Four halvings of its five widths.
 UNET_MULTIPLE = 16
 
 
@@ -35,6 +39,7 @@ class ProgESRGANConfig:
     """The cascade's constructor values: width, growth and number of the dense blocks, the U-Net's widths."""
 
     classes: int = 2
+    # ESRGAN's generator RRDBNet-23 (docs/reference/networks.md, "Prog-ESRGAN").
     features: int = 64
     growth: int = 32
     blocks: int = 23
@@ -55,6 +60,7 @@ class DenseResidual(nn.Module):
 
     def __init__(self, features: int, growth: int) -> None:
         super().__init__()
+        # The last one gives the input's width, to which it is added.
         outputs = [growth] * (DENSE_CONVS - 1) + [features]
         self.convs = nn.ModuleList(nn.Conv2d(features + i * growth, o, 3, padding=1) for i, o in enumerate(outputs))
 
@@ -93,6 +99,7 @@ class RRDBNet(nn.Module):
         state = self.first(x_BCHW)
         state = state + self.body(self.trunk(state))
         for rise, factor in zip(self.rises, self.ups, strict=True):
+            # Nearest, then a convolution, as ESRGAN's own code enlarges.
             state = F.leaky_relu(rise(enlarge(state, factor, "nearest")), SLOPE)
         return self.last(F.leaky_relu(self.high(state), SLOPE))
 
@@ -176,5 +183,6 @@ class Discriminator(nn.Module):
         return self.last(state)
 
 
+# Real-ESRGAN normalises all layers but the first and the last.
 def _normed(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Module:
     return spectral_norm(nn.Conv2d(inputs, outputs, kernel, stride, padding=1, bias=False))

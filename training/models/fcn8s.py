@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.reach import Reach
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.reach import Reach
 
 VGG16 = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))  # (width in units of the base width, layers) of its five blocks
+# VGG-16's first width.
 BASE = 64
 
 
@@ -20,6 +21,7 @@ class FCN8sConfig:
     """FCN-8s's constructor values; `fc` is the width of its two dense layers (the original's: 4096), `base` VGG's."""
 
     classes: int = 2
+    # Ours: 41 million weights instead of the original's 134 (docs/reference/networks.md, "Other networks").
     fc: int = 1024
     base: int = BASE
     dropout: float = 0.5

@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.layers import ConvBnRelu
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.resnet import BASE, ResNet50
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.layers import ConvBnRelu
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.resnet import BASE, ResNet50
+from isamap.training.models.slim import SlimValues
+from isamap.training.models.validity import channels, later, with_validity
 
 
 @dataclass(frozen=True)
-class FCNResNet50Config:
+class FCNResNet50Config(SlimValues):
     """FCN-ResNet50's constructor values; base: ResNet's width.
 
     validity: whether the share of known bands is one more input (models/validity.py).
+    prune, ratio, round_to, rounding: of a pruned network (models/slim.py).
     """
 
     classes: int = 2
+    # Width and dropout of torchvision's head: a quarter of the encoder's 2,048 channels.
     width: int = 512
     base: int = BASE
     dropout: float = 0.1
@@ -44,7 +47,8 @@ class FCNResNet50(Network):
         super().__init__()
         config = config or FCNResNet50Config()
         self.bands, self.config = check_bands(bands), config
-        self.encoder = ResNet50(channels(self.bands, config.validity), base=config.base, output_stride=8)
+        inputs = channels(self.bands, config.validity)
+        self.encoder = ResNet50(inputs, base=config.base, output_stride=8, slim=config.slim)
         self.head = nn.Sequential(
             ConvBnRelu(self.encoder.widths[-1], config.width),
             nn.Dropout(config.dropout),

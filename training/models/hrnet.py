@@ -12,17 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.layers import ConvBnRelu, check_choice
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.reach import Reach
-from training.models.resnet import EXPANSION, Bottleneck
-from training.models.slim import DOWN, WHOLE, Slim, places, put
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.layers import ConvBnRelu, check_choice
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.reach import Reach
+from isamap.training.models.resnet import EXPANSION, Bottleneck
+from isamap.training.models.slim import DOWN, WHOLE, Slim, places, put
+from isamap.training.models.validity import channels, later, with_validity
 
 STEMS = {"paper": (2, 1), "one": (2,), "hrnet": (2, 2)}  # strides of the stem's 3x3 convolutions
 NORMS = ("instance", "batch")
+# The original's, whatever the width of the branches.
 STEM_WIDTH = 64
 MODULES = (1, 4, 3)  # of stages 2, 3 and 4
+# Of each branch in each module, and of layer 1.
 BLOCKS = 4
 
 
@@ -42,6 +44,7 @@ class HRNetConfig:
     width: int = 24
     stem: str = "paper"
     norm: str = "instance"
+    # The paper crops 513 pixels; 512 is a multiple of what the network halves (docs/reference/paper-rows.md, row 79).
     window: int = 512
     prune: str = WHOLE
     ratio: float = 0.0
@@ -114,7 +117,7 @@ class Fusion(nn.Module):
         return total
 
 
-class Exchange(nn.Module):
+class ResolutionExchange(nn.Module):
     """A module of HRNet: four basic blocks per branch, then the fusion; widths as they were before pruning."""
 
     def __init__(self, widths: Sequence[int], slim: Slim) -> None:
@@ -149,7 +152,7 @@ class HRNet(Network):
         sources = (wide, *self.widths[1:])
         self.transitions = nn.ModuleList(Halving(sources[i], self.widths[i + 1]) for i in range(len(MODULES)))
         self.stages = nn.ModuleList(
-            nn.Sequential(*(Exchange(full_widths[: stage + 2], slim) for _ in range(count)))
+            nn.Sequential(*(ResolutionExchange(full_widths[: stage + 2], slim) for _ in range(count)))
             for stage, count in enumerate(MODULES)
         )
         self.head = _head(sum(self.widths), slim.outer(sum(full_widths)), config.classes)
@@ -174,6 +177,7 @@ class HRNet(Network):
         branches = [self.first(state), self.transitions[0](state)]
         for stage_index, stage in enumerate(self.stages):
             if stage_index:
+                # A new branch begins from the coarsest of those that are there.
                 branches = [*branches, self.transitions[stage_index](branches[-1])]
             branches = stage(branches)
         finest = branches[0]
@@ -212,6 +216,7 @@ def _stem(bands: int, config: HRNetConfig) -> nn.Sequential:
         norm,
         nn.ReLU(inplace=True),
     ]
+    # Instance normalisation after the first convolution only, as the paper has it.
     for stride in later_strides:
         layers.append(Halving(STEM_WIDTH, STEM_WIDTH) if stride == 2 else ConvBnRelu(STEM_WIDTH, STEM_WIDTH))
     return nn.Sequential(*layers)
@@ -235,6 +240,7 @@ def _path(widths: Sequence[int], source: int, target: int) -> nn.Module:
 
 
 def _head(channels: int, hidden: int, classes: int) -> nn.Sequential:
+    # With a bias: the printed 16,812,946 parameters count it (docs/reference/networks.md, "HRNet").
     group = (nn.Conv2d(channels, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
     return nn.Sequential(*group, nn.Conv2d(hidden, classes, 1))
 

@@ -62,6 +62,7 @@ class UpBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, up: str, inner: int | None = None) -> None:
         super().__init__()
+        # CroFuseNet does not say how it enlarges (docs/reference/networks.md, "CroFuseNet: open points").
         self.up = nn.ConvTranspose2d(inputs, outputs, 2, 2) if up == "convT" else BilinearUp(inputs, outputs)
         self.convs = DoubleConv(2 * outputs, outputs, inner)
 
@@ -78,11 +79,15 @@ class Decoder(nn.ModuleList):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighted by the whole window: global mean, two dense layers, sigmoid (CroFuseNet eqs. 7-10)."""
+    """Channels weighted by the whole window: global mean, two dense layers, sigmoid (CroFuseNet eqs. 7-10).
 
-    def __init__(self, channels: int, reduction: int) -> None:
+    least: hidden units that there are at least, where channels / reduction are fewer.
+    """
+
+    def __init__(self, channels: int, reduction: int, least: int = 1) -> None:
         super().__init__()
-        middle = max(1, channels // reduction)
+        # Small networks would have one hidden unit, which is dead as often as not.
+        middle = max(least, channels // reduction)
         self.squeeze = nn.Linear(channels, middle)
         self.excite = nn.Linear(middle, channels)
 
@@ -100,23 +105,6 @@ def head(design: str, inputs: int, classes: int) -> nn.Module:
         return ConvBnRelu(inputs, classes)
     kernel = 3 if design == "conv3" else 1
     return nn.Conv2d(inputs, classes, kernel, padding=kernel // 2)
-
-
-def unet_reach(levels: int, *, up: str = "convT", head: str = "conv3", fusion: int = 0) -> int:
-    """Pixels beyond an aligned tile that a U-shaped network of two 3x3 groups a block looks at.
-
-    Aligned: the tile's edges lie on multiples of 2 ** (levels - 1) pixels. `fusion` counts 3x3 groups between an
-    encoder's features and what the decoder takes. Followed from output to input by the deepest way, in pixels of each
-    level; the skips reach less far.
-    """
-    edge = 0 if head == "1x1" else 1
-    for _ in range(levels - 1):
-        # bilinear: its 3x3 group reaches one further, and a fine pixel lies between two coarse ones
-        edge = -(-(edge + 2) // 2) if up == "convT" else (edge + 3) // 2 + 1
-    edge += fusion + 2
-    for _ in range(levels - 1):
-        edge = 2 * edge + 2
-    return edge
 
 
 def check_choice(name: str, value: object, allowed: Sequence[object]) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.output import Network, Output, check_bands, check_input
 
 
 @dataclass(frozen=True)

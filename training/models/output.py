@@ -29,6 +29,7 @@ def log_mean(logits: Iterable[Tensor]) -> Tensor:
         count, total = count + 1, probabilities if total is None else total + probabilities
     if total is None:
         raise ValueError("a mean of no logits: give at least one")
+    # A class to which every network gives 0 would have a logit of minus infinity.
     return (total / count).clamp_min(torch.finfo(total.dtype).tiny).log()
 
 

@@ -10,12 +10,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from training.models.deeplabv3plus import DeepLabV3Plus
-from training.models.fcn_resnet50 import FCNResNet50
-from training.models.hrnet import HRNet
-from training.models.output import Network
-from training.models.runetpp import RUNetPP
-from training.models.segformer import SegFormer
+from isamap.training.models.deeplabv3plus import DeepLabV3Plus
+from isamap.training.models.fcn_resnet50 import FCNResNet50
+from isamap.training.models.hrnet import HRNet
+from isamap.training.models.output import Network
+from isamap.training.models.runetpp import RUNetPP
+from isamap.training.models.segformer import SegFormer
 
 Rule = tuple[str, str]  # pattern of a whole published name, and our name
 
@@ -43,7 +43,7 @@ class Names:
 
 def _layers(first: int, last: int, pattern: str, ours: str) -> list[Rule]:
     """A rule for each of the published layers, whose number is one more than ours."""
-    return [(pattern.format(number), ours.format(number - first)) for number in range(first, last + 1)]
+    return [(pattern.format(layer), ours.format(layer - first)) for layer in range(first, last + 1)]
 
 
 RESNET = Names(
@@ -99,6 +99,8 @@ def names_of(network: Network) -> Names:
     """
     names = ENCODERS.get(type(network)) or getattr(network, "published_names", None)
     if not isinstance(names, Names):
-        known = ", ".join(kind.__name__ for kind in ENCODERS)
-        raise ValueError(f"--backbone: there are no published weights of a {type(network).__name__}, only of {known}")
+        networks = ", ".join(network_class.__name__ for network_class in ENCODERS)
+        raise ValueError(
+            f"--backbone: there are no published weights of a {type(network).__name__}, only of {networks}"
+        )
     return names

@@ -28,6 +28,7 @@ class Reach:
         """The reach after `times` equal convolutions or poolings padded by half a kernel (2x2 pooling: kernel 2)."""
         if stride > 1 and times > 1:
             return self.conv(kernel, stride, dilation=dilation).conv(kernel, stride, dilation=dilation, times=times - 1)
+        # An even kernel (2x2 pooling) looks one pixel further to the right than to the left.
         before, after = times * dilation * ((kernel - 1) // 2), times * dilation * (kernel // 2)
         return Reach(lambda i: self.first(stride * i - before), lambda i: self.last(stride * i + after))
 
@@ -35,6 +36,7 @@ class Reach:
         """The reach after fixed-phase enlargement (training/models/phases.py), or interpolation by a power of two."""
         if method == "nearest":
             return Reach(lambda i: self.first(int(i // factor)), lambda i: self.last(int(i // factor)))
+        # Cubic interpolation reads four pixels, bilinear two.
         more = 1 if method == "cubic" else 0
 
         def base(i: int) -> int:
@@ -60,13 +62,18 @@ class Reach:
         return max(before, after, 0)
 
 
-def unet_reach(levels: int, reach: Reach) -> Reach:
-    """The reach of U-Net (two 3x3 groups a block, 2x2 maximum, 2x2 transposed convolutions) before its head."""
+def unet_reach(levels: int, reach: Reach, *, up: str = "convT", head: str = "1x1", fusion: int = 0) -> Reach:
+    """The reach of U-Net: two 3x3 groups a block, 2x2 maximum, `up` and `head` of training/models/layers.py.
+
+    `fusion` counts 3x3 groups between an encoder's features and what the decoder takes.
+    """
     state = reach.conv(3, times=2)
     skips = []
     for _ in range(levels - 1):
-        skips.append(state)
+        skips.append(state.conv(3, times=fusion))
         state = state.conv(2, 2).conv(3, times=2)
+    state = state.conv(3, times=fusion)
     for skip in reversed(skips):
-        state = state.enlarge(2, "nearest").join(skip).conv(3, times=2)
-    return state
+        larger = state.enlarge(2, "nearest") if up == "convT" else state.enlarge(2).conv(3)
+        state = larger.join(skip).conv(3, times=2)
+    return state if head == "1x1" else state.conv(3)

@@ -9,10 +9,12 @@ from types import MappingProxyType
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.reach import Reach
-from training.models.slim import Slim, places, put
+from isamap.training.models.reach import Reach
+from isamap.training.models.slim import Slim, places, put
 
+# ResNet-50's.
 BLOCKS = (3, 4, 6, 3)
+# Of every bottleneck of ResNet: the last 1x1 has four times the width.
 EXPANSION = 4
 FACTORS = (1, 4, 8, 16, 32)  # widths of the stem and of layer1 to layer4, in units of the base width
 BASE = 64
@@ -58,6 +60,7 @@ class Projection(nn.Sequential):
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
         y = super().forward(x_BCHW)
+        # Filters that were pruned add nothing: their places stay 0.
         return y if self.at is None else put(y.new_zeros(len(y), self.outputs, *y.shape[2:]), y, self.at)
 
 
@@ -65,10 +68,12 @@ class ResNet50(nn.Module):
     """Five feature maps: the 7x7 stem at half size (64), then layer1 to layer4 (256 to 2048); `widths` names them.
 
     base: width of the stem, less than 64 for a smaller network of the same shape. output_stride: of the last map;
-    below 32 the last layers keep their size and dilate instead. layers: 3 drops layer4.
+    below 32 the last layers keep their size and dilate instead. layers: 3 drops layer4. slim: of a pruned one.
     """
 
-    def __init__(self, bands: int, *, base: int = BASE, output_stride: int = 32, layers: int = 4) -> None:
+    def __init__(
+        self, bands: int, *, base: int = BASE, output_stride: int = 32, layers: int = 4, slim: Slim | None = None
+    ) -> None:
         super().__init__()
         self.widths = tuple(base * factor for factor in FACTORS[: layers + 1])
         self.steps = _steps(output_stride)[:layers]
@@ -77,7 +82,7 @@ class ResNet50(nn.Module):
         )
         self.pool = nn.MaxPool2d(3, 2, padding=1)
         ways = zip(pairwise(self.widths), BLOCKS, self.steps, strict=False)
-        self.layers = nn.ModuleList(_layer(inputs, outputs, blocks, step) for (inputs, outputs), blocks, step in ways)
+        self.layers = nn.ModuleList(_layer(*widths, blocks, step, slim) for widths, blocks, step in ways)
 
     def forward(self, x_BCHW: Tensor, after: Mapping[int, nn.Module] = MappingProxyType({})) -> list[Tensor]:
         """The feature maps; `after` holds what is applied to the map of that number before the next layer."""
@@ -100,14 +105,15 @@ class ResNet50(nn.Module):
         return features
 
 
-def _layer(inputs: int, outputs: int, blocks: int, step: tuple[int, int]) -> nn.Sequential:
+def _layer(inputs: int, outputs: int, blocks: int, step: tuple[int, int], slim: Slim | None) -> nn.Sequential:
     (stride, dilation), width = step, outputs // EXPANSION
-    first = Bottleneck(inputs, width, stride, dilation=dilation)
-    return nn.Sequential(first, *(Bottleneck(outputs, width, dilation=dilation) for _ in range(blocks - 1)))
+    first = Bottleneck(inputs, width, stride, dilation=dilation, slim=slim)
+    return nn.Sequential(first, *(Bottleneck(outputs, width, dilation=dilation, slim=slim) for _ in range(blocks - 1)))
 
 
 def _steps(output_stride: int) -> tuple[tuple[int, int], ...]:
     """(stride, dilation) of layer1 to layer4."""
+    # A layer that does not halve dilates instead, so that the layers after it see as much ground as before.
     steps_of = {
         32: ((1, 1), (2, 1), (2, 1), (2, 1)),
         16: ((1, 1), (2, 1), (2, 1), (1, 2)),

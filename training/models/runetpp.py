@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.models.attention import BoundaryEnhancement, DualAttention, PyramidPooling, SpatialAttention
-from training.models.layers import ConvBnRelu, DoubleConv, SqueezeExcitation, check_choice
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.reach import Reach
-from training.models.resnet import BASE, ResNet50
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.attention import BoundaryEnhancement, DualAttention, PyramidPooling, SpatialAttention
+from isamap.training.models.layers import ConvBnRelu, DoubleConv, SqueezeExcitation, check_choice
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.reach import Reach
+from isamap.training.models.resnet import BASE, ResNet50
+from isamap.training.models.slim import SlimValues
+from isamap.training.models.validity import channels, later, with_validity
 
 VARIANTS = ("table", "text", "dilated")
 GATES = ("both", "dual", "spatial", "channel", "bem", "none")
@@ -26,14 +27,17 @@ GATE_KERNEL = {"spatial": 7, "bem": 5, "none": 1}  # side of what a gate looks a
 
 
 @dataclass(frozen=True)
-class RUNetPPConfig:
+class RUNetPPConfig(SlimValues):
     """RU-Net++'s constructor values; docs/reference/networks.md, "RU-Net++" says how the paper's contradictions were
     read.
 
     variant: where the encoder ends ("table" layer4 at 1/32, "text" layer3 at 1/16, "dilated" layer4 at 1/16).
     gates: of Levels 4 to 1; Table 2 of the paper prints ("spatial", "dual", "channel", "bem"). `**PLAIN` is the
-    baseline; Exp-A to D each turn one switch of it on: spatial_att, channel_att, aspp, skip_att. base: ResNet's width.
-    validity: whether the share of known bands is one more input (models/validity.py).
+    baseline; Exp-A to D each turn one switch of it on: spatial_att, channel_att, aspp, skip_att. channel_att_at: after
+    which layer of the encoder, "stage3" as Table 2 prints it and recipes have it, or the "last" as in earlier
+    checkpoints. base: ResNet's width. least_hidden: hidden units of channel attention at least; 1 in checkpoints that
+    do not say it. validity: whether the share of known bands is one more input (models/validity.py).
+    prune, ratio, round_to, rounding: of a pruned network (models/slim.py).
     """
 
     classes: int = 2
@@ -42,13 +46,16 @@ class RUNetPPConfig:
     channel_att: bool = True
     channel_att_at: str = "last"
     aspp: bool = True
+    # DeepLab's width: the printed 4,096 channels cannot be five equal branches (docs/reference/paper-rows.md, row 53).
     aspp_mid: int = 256
     skip_att: bool = True
     gates: tuple[str, ...] = ("both", "dual", "spatial", "bem")
     reduction: int = 16
     base: int = BASE
+    # The paper's patches (section 2.2).
     window: int = 512
     validity: bool = later(False)
+    least_hidden: int = later(1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "gates", tuple(self.gates))
@@ -56,7 +63,8 @@ class RUNetPPConfig:
         check_choice("channel_att_at", self.channel_att_at, CHANNEL_ATTENTION_AT)
         for gate in self.gates:
             check_choice("gate", gate, GATES)
-        if len(self.gates) != len(LEVELS) or self.classes < 2 or min(self.reduction, self.aspp_mid, self.base) < 1:
+        counts = (self.reduction, self.aspp_mid, self.base, self.least_hidden)
+        if len(self.gates) != len(LEVELS) or self.classes < 2 or min(counts) < 1:
             raise ValueError(f"{self}: expected four gates, two or more classes, the rest positive")
         if self.window < 128 or self.window % 32:
             raise ValueError(f"window {self.window}: expected a multiple of 32 of at least 128 pixels")
@@ -70,8 +78,8 @@ class Level(nn.Module):
         self.narrow = ConvBnRelu(inputs, outputs, 1)
         aligned = outputs if config.skip_att else skip
         self.align = nn.Sequential(ConvBnRelu(skip, outputs, 1), SpatialAttention()) if config.skip_att else None
-        self.convs = DoubleConv(outputs + aligned, outputs)
-        self.gate = _gate(gate, outputs, config.reduction)
+        self.convs = DoubleConv(outputs + aligned, outputs, config.slim.inner(outputs))
+        self.gate = _gate(gate, outputs, config)
 
     def forward(self, state: Tensor, skip: Tensor) -> Tensor:
         up = F.interpolate(self.narrow(state), scale_factor=2, mode="bilinear", align_corners=False)
@@ -94,6 +102,7 @@ class RUNetPP(Network):
         super().__init__()
         config = config or RUNetPPConfig()
         self.bands, self.config = check_bands(bands), config
+        # Windows overlap by a quarter: attention over a whole window differs from one to the next.
         self.window, self.lattice = config.window, config.window * 3 // 4
         self._build_encoder()
         self._build_decoder()
@@ -102,15 +111,20 @@ class RUNetPP(Network):
         config = self.config
         short, stride = config.variant == "text", 32 if config.variant == "table" else 16
         self.encoder = ResNet50(
-            channels(self.bands, config.validity), base=config.base, output_stride=stride, layers=3 if short else 4
+            channels(self.bands, config.validity),
+            base=config.base,
+            output_stride=stride,
+            layers=3 if short else 4,
+            slim=config.slim,
         )
         widths, deep = self.encoder.widths, self.encoder.widths[-1]
         # the encoder goes on from the attended features, and the decoder joins them
         attention: dict[int, nn.Module] = {1: SpatialAttention()} if config.spatial_att else {}
         if config.channel_att:
             level = 3 if config.channel_att_at == "stage3" else len(widths) - 1
-            attention[level] = SqueezeExcitation(widths[level], config.reduction)
+            attention[level] = SqueezeExcitation(widths[level], config.reduction, config.least_hidden)
         self.attention = nn.ModuleDict({str(level): module for level, module in attention.items()})
+        # DeepLab's rates for an encoder of 1/16.
         pooled: dict[str, Any] = {"dilations": (6, 12, 18)}
         self.pyramid = PyramidPooling(deep, config.aspp_mid, deep, **pooled) if config.aspp else nn.Identity()
 
@@ -120,7 +134,7 @@ class RUNetPP(Network):
         # without the last halving Level 4 has no finer features to join: it only narrows and gates
         self.bottom, first = None, 0
         if config.variant != "table":
-            gate = _gate(config.gates[0], outputs[0], config.reduction)
+            gate = _gate(config.gates[0], outputs[0], config)
             self.bottom, first = nn.Sequential(ConvBnRelu(widths[-1], outputs[0], 1), gate), 1
         inputs, skips = (widths[-1], *outputs), widths[3::-1]
         self.levels = nn.ModuleList(
@@ -157,13 +171,14 @@ class RUNetPP(Network):
         return Output(F.interpolate(self.head(state), scale_factor=2, mode="bilinear", align_corners=False))
 
 
-def _gate(attention: str, channels: int, reduction: int) -> nn.Module:
+def _gate(attention: str, channels: int, config: RUNetPPConfig) -> nn.Module:
     """The attention at the end of a level; "both" is channel, then spatial attention (RU-Net++'s ChannelGate)."""
+    squeezed = (channels, config.reduction, config.least_hidden)
     makers = {
-        "both": lambda: nn.Sequential(SqueezeExcitation(channels, reduction), SpatialAttention()),
-        "dual": lambda: DualAttention(channels, reduction),
+        "both": lambda: nn.Sequential(SqueezeExcitation(*squeezed), SpatialAttention()),
+        "dual": lambda: DualAttention(*squeezed),
         "spatial": SpatialAttention,
-        "channel": lambda: SqueezeExcitation(channels, reduction),
+        "channel": lambda: SqueezeExcitation(*squeezed),
         "bem": lambda: BoundaryEnhancement(channels),
         "none": nn.Identity,
     }

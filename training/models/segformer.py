@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.dropout import _DropoutNd
 
-from training.models.layers import check_choice
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.layers import check_choice
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.validity import channels, later, with_validity
 
 # Table 6 of the paper: blocks of the four stages by size
 DEPTHS = {
@@ -44,6 +44,7 @@ class SegFormerConfig:
     size: str = "b0"
     base: int = 0
     decoder: int = 0
+    # Both as in the authors' configuration.
     dropout: float = 0.1
     drop_path: float = 0.1
     window: int = 128
@@ -76,6 +77,7 @@ class DropPath(_DropoutNd):
         if not self.training or self.p == 0:
             return x_BNC
         kept = torch.rand(len(x_BNC), 1, 1, device=x_BNC.device, dtype=x_BNC.dtype) >= self.p
+        # Divided by what is kept, so that evaluation needs no other factor.
         return x_BNC * kept / (1 - self.p)
 
 
@@ -93,7 +95,7 @@ class PatchEmbedding(nn.Module):
         return self.norm(tokens(x_BCHW)), (x_BCHW.shape[2], x_BCHW.shape[3])
 
 
-class Attention(nn.Module):
+class SelfAttention(nn.Module):
     """Self-attention whose keys and values are of squares of `reduction` pixels (equation 2)."""
 
     def __init__(self, channels: int, heads: int, reduction: int) -> None:
@@ -109,6 +111,7 @@ class Attention(nn.Module):
         if self.sr is not None and self.norm is not None:
             fewer_BMC = self.norm(tokens(self.sr(image(x_BNC, size))))
         query, (key, value) = self._by_head(self.q(x_BNC)), map(self._by_head, self.kv(fewer_BMC).chunk(2, dim=-1))
+        # Products grow with the width of a head; unscaled, the softmax would pick one pixel.
         scale = (x_BNC.shape[-1] // self.heads) ** -0.5
         weight = (query @ key.transpose(-2, -1) * scale).softmax(dim=-1)
         return self.proj((weight @ value).transpose(1, 2).flatten(2))
@@ -131,12 +134,12 @@ class MixFeedForward(nn.Module):
         return self.fc2(F.gelu(tokens(self.dwconv(image(self.fc1(x_BNC), size)))))
 
 
-class Block(nn.Module):
+class EncoderBlock(nn.Module):
     """Attention, then the feed-forward part, each added to its input."""
 
     def __init__(self, channels: int, heads: int, reduction: int, drop_path: float) -> None:
         super().__init__()
-        self.norm1, self.attn = nn.LayerNorm(channels, EPSILON), Attention(channels, heads, reduction)
+        self.norm1, self.attn = nn.LayerNorm(channels, EPSILON), SelfAttention(channels, heads, reduction)
         self.norm2, self.mlp = nn.LayerNorm(channels, EPSILON), MixFeedForward(channels)
         self.drop_path = DropPath(drop_path)
 
@@ -148,7 +151,7 @@ class Block(nn.Module):
 class Stage(nn.Module):
     """Patches of the features before, blocks of attention, normalisation."""
 
-    def __init__(self, embedding: PatchEmbedding, blocks: Sequence[Block], channels: int) -> None:
+    def __init__(self, embedding: PatchEmbedding, blocks: Sequence[EncoderBlock], channels: int) -> None:
         super().__init__()
         self.embedding, self.blocks = embedding, nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(channels, EPSILON)
@@ -165,13 +168,14 @@ class MixTransformer(nn.ModuleList):
 
     def __init__(self, bands: int, config: SegFormerConfig) -> None:
         depths, widths = DEPTHS[config.size], (bands, *config.widths)
+        # Deeper blocks are skipped more often (stochastic depth); on the CPU, as the meta device has no numbers.
         shares = torch.linspace(0, config.drop_path, sum(depths), device="cpu").tolist()
         stages = []
-        for number, ((inputs, outputs), depth) in enumerate(zip(pairwise(widths), depths, strict=True)):
-            embedding = PatchEmbedding(inputs, outputs, *((3, 2) if number else (7, 4)))
-            first = sum(depths[:number])
-            heads, reduction = FACTORS[number], REDUCTIONS[number]
-            blocks = [Block(outputs, heads, reduction, share) for share in shares[first : first + depth]]
+        for level, ((inputs, outputs), depth) in enumerate(zip(pairwise(widths), depths, strict=True)):
+            embedding = PatchEmbedding(inputs, outputs, *((3, 2) if level else (7, 4)))
+            first = sum(depths[:level])
+            heads, reduction = FACTORS[level], REDUCTIONS[level]
+            blocks = [EncoderBlock(outputs, heads, reduction, share) for share in shares[first : first + depth]]
             stages.append(Stage(embedding, blocks, outputs))
         super().__init__(stages)
 
@@ -208,7 +212,7 @@ class SegFormer(Network):
         check_input(x_BCHW, self.bands, self.multiple)
         x_BCHW = with_validity(x_BCHW, self.config.validity)
         features = zip(self.narrow, self.encoder(x_BCHW), strict=True)
-        same_size = [_enlarged(narrow(state), 2**number) for number, (narrow, state) in enumerate(features)]
+        same_size = [_enlarged(narrow(state), 2**level) for level, (narrow, state) in enumerate(features)]
         # deepest first, as the authors' weights expect it
         logits = self.head(self.dropout(self.fuse(torch.cat(same_size[::-1], dim=1))))
         return Output(_enlarged(logits, 4))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from training.models.output import Output
+from isamap.training.models.output import Output
 
 RGB = ("B4", "B3", "B2")
 STEPS = (4, 10)  # output pixels per input pixel after the first and the second step: 2.5 m and 1 m of 10 m

@@ -10,12 +10,13 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from training.models.layers import check_choice
+from isamap.training.models.layers import check_choice
+from isamap.training.models.validity import later
 
 SCHEMES = ("inner", "literal", "groups")
 WHOLE = "none"
 DOWN, NEAREST = "down", "nearest"
-WITHIN_BLOCKS = (WHOLE, "inner")  # of networks without residuals
+WITHIN_BLOCKS = (WHOLE, "inner")  # of networks whose sums stay as they are
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Slim:
         """
         if self.scheme == WHOLE:
             return filters
+        # As it was written: the float next to .4 would keep a filter more or less where (1 - .4) N is whole.
         share = Fraction(str(self.ratio))
         exact = filters - int(share * filters) if self.scheme == "literal" else (1 - share) * filters
         multiples = exact / Fraction(self.round_to) + (Fraction(1, 2) if self.rounding == NEAREST else 0)
@@ -63,6 +65,22 @@ class Slim:
     def added(self, filters: int) -> int:
         """Filters whose results are added to a sum of outer(filters) channels."""
         return self.kept(filters) if self.scheme == "literal" else self.outer(filters)
+
+
+@dataclass(frozen=True)
+class SlimValues:
+    """Constructor values of networks that are pruned within blocks only; unstated where nothing was removed."""
+
+    prune: str = later(WHOLE)
+    ratio: float = later(0.0)
+    round_to: int = later(1)
+    rounding: str = later(DOWN)
+
+    @property
+    def slim(self) -> Slim:
+        """The widths; ValueError for values that are no rule."""
+        check_choice("prune", self.prune, WITHIN_BLOCKS)
+        return Slim(self.prune, self.ratio, self.round_to, self.rounding)
 
 
 def places(added: int, channels: int) -> Tensor | None:

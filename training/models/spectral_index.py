@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.models.classical import PixelClassifier
-from training.models.layers import check_choice
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.layers import check_choice
 
 NEAR_ZERO = 1e-6  # of a denominator: reflectances below it are none
 SOFTNESS = 0.25  # the chance goes from .5 to .73 within so many standard deviations of the index
 SOIL = 0.5  # SAVI's L
+STRETCH = (0.02, 0.98)  # shares of the pixels that a stretched band calls 0 and 1
+THERMAL = "T"  # `--bands T=ST_B10` calls a thermal band so
 Values = Mapping[str, Tensor]
 
 
@@ -22,7 +24,7 @@ Values = Mapping[str, Tensor]
 class Index:
     """A formula of reflectances (0 to 1), the bands that it needs, and its source.
 
-    factor: a number that follows from the pixels on which the threshold is chosen, the formula's second argument.
+    factor: numbers that follow from the pixels on which the threshold is chosen, the formula's second argument.
     """
 
     bands: tuple[str, ...]
@@ -34,6 +36,7 @@ class Index:
 def _ratio(left: Tensor, right: Tensor) -> Tensor:
     """(left - right) / (left + right), 0 where both are dark."""
     total = left + right
+    # The divisor is filled, too: `where` alone lets NaN through in the gradient.
     return torch.where(total.abs() < NEAR_ZERO, 0.0, (left - right) / total.masked_fill(total.abs() < NEAR_ZERO, 1.0))
 
 
@@ -64,6 +67,7 @@ def _ibi(v: Values, factor: Tensor) -> Tensor:
 
 
 def _pisi(v: Values, _: Tensor) -> Tensor:
+    # The coefficients of Tian et al. 2018.
     return 0.8192 * v["B2"] - 0.5735 * v["B8"] + 0.0750
 
 
@@ -77,7 +81,24 @@ def _endisi(v: Values, factor: Tensor) -> Tensor:
 
 
 def _endisi_factor(v: Values) -> Tensor:
+    # ENDISI's alpha: it brings both terms to one size, so it belongs to the scene and is kept with the threshold.
     return 2 * v["B2"].mean() / _dry(v).mean()
+
+
+_NDISI = (THERMAL, "B8")
+
+
+def _ndisi(v: Values, factor: Tensor) -> Tensor:
+    thermal, infrared = (
+        ((v[band] - low) / width).clamp(0, 1) for band, (low, width) in zip(_NDISI, factor, strict=True)
+    )
+    return _ratio(thermal, infrared)
+
+
+def _ndisi_factor(v: Values) -> Tensor:
+    """Low end and width of each band's stretch (2, 2): kelvins and reflectances have no scale in common."""
+    ends = torch.stack([torch.quantile(v[band], torch.tensor(STRETCH).to(v[band])) for band in _NDISI])
+    return torch.stack((ends[:, 0], (ends[:, 1] - ends[:, 0]).clamp(min=NEAR_ZERO)), dim=1)
 
 
 INDICES: dict[str, Index] = {
@@ -91,6 +112,7 @@ INDICES: dict[str, Index] = {
     "endisi": Index(
         ("B2", "B3", "B11", "B12"), _endisi, "Chen et al. 2019, Journal of Applied Remote Sensing 13(1)", _endisi_factor
     ),
+    "ndisi": Index(_NDISI, _ndisi, "Xu 2010, PE&RS 76(5), 557, as RU-Net++ equation 1 prints it", _ndisi_factor),
 }
 
 
@@ -147,14 +169,16 @@ class SpectralIndex(PixelClassifier):
 
     def _untaught(self) -> dict[str, Tensor]:
         count = len(self.bands)
-        numbers = {"factor": 1.0, "threshold": 0.0, "steepness": 0.0}
+        index, numbers = INDICES[self.config.index], {"threshold": 0.0, "steepness": 0.0}
         scalars = {name: torch.tensor(value).double() for name, value in numbers.items()}
+        scalars["factor"] = index.factor({band: torch.tensor([0.0, 1.0]).double() for band in index.bands})
         return scalars | {"mean": torch.zeros(count).double(), "std": torch.ones(count).double()}
 
     def _taught(self, pixels_NB: np.ndarray, labels_N: np.ndarray, seed: int) -> dict[str, Tensor]:
         pixels = torch.from_numpy(pixels_NB)
         self._hold({"factor": INDICES[self.config.index].factor(self._reflectances(pixels))})
         values_N = self.values(pixels).numpy()
+        # Built ground has high values of some indices (NDBI) and low ones of others (NDVI): both sides are tried.
         above, below = best_threshold(values_N, labels_N), best_threshold(-values_N, labels_N)
         side, (threshold, _) = (1, above) if above[1] >= below[1] else (-1, below)
         steepness = side / max(SOFTNESS * float(values_N.std()), NEAR_ZERO)
@@ -164,6 +188,7 @@ class SpectralIndex(PixelClassifier):
         }
 
 
+# Sorted once, then counts of both classes below every cut by cumulative sums: N log N for all cuts together.
 def best_threshold(values_N: np.ndarray, labels_N: np.ndarray) -> tuple[float, float]:
     """The threshold from which calling a value 1 gives the highest mean IoU of both classes, and that MIoU.
 

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.output import Network, Output, check_bands, check_input
 
 LARGEST = 32_767  # stored numbers are int16; the number below the smallest stands for a missing pixel
 # A student's input is the stored number above `MISSING`, so that 0, what a reader puts at missing pixels, is none.
 MISSING = -LARGEST - 1
+# Sums of squares of int16 over 31 x 31 pixels stay far below 2^53, where doubles are exact.
 _WIDEST = 31
+# Bounds the graph, which names every weight and must fit into a request.
 _MOST_NEURONS = 256
 
 
@@ -55,7 +57,9 @@ class Student(Network):
 
     scale = 1
     window = 128
-    lattice = 64  # blending costs four times the pixels, so maps take windows with a halo (inference/windows.py)
+    lattice = (
+        64  # blending costs four times the pixels, so maps take windows with a halo (inference/cutting/windows.py)
+    )
     multiple = 1
 
     centre: Tensor
@@ -112,10 +116,12 @@ def _moments(stored_BCHW: Tensor, valid_BCHW: Tensor, side: int) -> tuple[Tensor
     count = _window_sum(valid_BCHW, side).clamp(min=1)
     total = _window_sum(stored_BCHW, side)
     squares = _window_sum(stored_BCHW.square(), side)
+    # One rounding at the end: all sums before are whole numbers.
     return total / count, (count * squares - total.square()).clamp(min=0).sqrt() / count
 
 
 def _window_sum(values_BCHW: Tensor, side: int) -> Tensor:
+    # Along columns, then rows: 2 x 15 sums a pixel instead of 15 x 15.
     for kernel in ((side, 1), (1, side)):
         pad = (kernel[0] // 2, kernel[1] // 2)
         values_BCHW = functional.avg_pool2d(values_BCHW, kernel, stride=1, padding=pad, divisor_override=1)

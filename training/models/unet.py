@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from training.models.layers import HEADS, UPS, Decoder, Encoder, check_choice, head, unet_reach
-from training.models.output import Network, Output, check_bands, check_input
-from training.models.slim import DOWN, WHOLE, WITHIN_BLOCKS, Slim
-from training.models.validity import channels, later, with_validity
+from isamap.training.models.layers import HEADS, UPS, Decoder, Encoder, check_choice, head
+from isamap.training.models.output import Network, Output, check_bands, check_input
+from isamap.training.models.reach import Reach, unet_reach
+from isamap.training.models.slim import DOWN, WHOLE, WITHIN_BLOCKS, Slim
+from isamap.training.models.validity import channels, later, with_validity
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class UNet(Network):
     @property
     def halo(self) -> int | None:
         """Pixels around an aligned tile that its logits depend on."""
-        return unet_reach(len(self.config.widths), up=self.config.up, head=self.config.head)
+        levels, config = len(self.config.widths), self.config
+        return unet_reach(levels, Reach.input(), up=config.up, head=config.head).halo(self.multiple)
 
     def forward(self, x_BCHW: Tensor) -> Output:
         check_input(x_BCHW, self.bands, self.multiple)

@@ -32,8 +32,9 @@ def with_validity(x_BCHW: Tensor, validity: bool) -> Tensor:
 
 def known_dates(x_BTCHW: Tensor) -> Tensor:
     """1 where a date has a known band, else 0, (batch, dates, 1, rows, columns); 1 on all dates where none has one."""
-    known = _known(x_BTCHW).amax(dim=2, keepdim=True)
-    return torch.maximum(known, 1 - known.amax(dim=1, keepdim=True))
+    is_known = _known(x_BTCHW).amax(dim=2, keepdim=True)
+    # A pixel that no date knows would divide by 0: all dates count then, each as the band's mean.
+    return torch.maximum(is_known, 1 - is_known.amax(dim=1, keepdim=True))
 
 
 def mean_of_dates(x_BTCHW: Tensor, known_BT1HW: Tensor) -> Tensor:
@@ -52,4 +53,5 @@ def mean_of_values(x_BTCHW: Tensor) -> Tensor:
 
 
 def _known(x: Tensor) -> Tensor:
+    # A standardised image is exactly 0 only where a value is missing, but for chance.
     return (x != 0).to(x.dtype)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from training.models import build, constructor_values
-from training.models.output import Network
-from training.models.slim import Slim
-from training.pruning.fpgm import Kept
-from training.pruning.groups import Group, Reader
+from isamap.training.models import build, constructor_values
+from isamap.training.models.output import Network
+from isamap.training.models.slim import Slim
+from isamap.training.pruning.fpgm import Kept
+from isamap.training.pruning.groups import Group, Reader
 
 
 def compact(network: Network, model: str, slim: Slim, groups: Sequence[Group], kept: Kept) -> Network:
@@ -23,6 +23,7 @@ def compact(network: Network, model: str, slim: Slim, groups: Sequence[Group], k
     rule = {"prune": slim.scheme, "ratio": slim.ratio, "round_to": slim.round_to, "rounding": slim.rounding}
     values = constructor_values(network) | rule
     small = build(model, network.bands, values)
+    # Strict: a tensor that no group made smaller would stop here and not in a map.
     small.load_state_dict(state)
     return small.eval()
 
@@ -50,6 +51,7 @@ def _channels(count: int, parts: Sequence[tuple[Reader, Group, Tensor]]) -> Tens
     """A reader's input channels that are still made by someone."""
     present = torch.ones(count, dtype=torch.bool)
     for reader, group, stay in parts:
+        # Readers of concatenated features read several groups: each one answers for its own channels alone.
         present[reader.first : reader.first + group.filters] = False
         present[reader.first + stay] = True
     return present.nonzero().flatten()

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from training.pruning.groups import Group
+from isamap.training.pruning.groups import Group
 
+# Tried on `unet-tiny` (training/LOG.md, 2026-11-21): with weights alone at 0 the MIoU is .615 and .701 (two seeds),
+# with these beside them .978 and .979.
 SEED, FACTOR = 1e-12, 1e-3  # what normalisation adds to a silenced filter, and its factor
 Kept = tuple[Tensor, ...]  # of each group the numbers of the filters that stay, ascending
 
@@ -37,6 +39,7 @@ def remaining(network: nn.Module, groups: Sequence[Group]) -> Kept:
     for group in groups:
         weights = (network.get_parameter(f"{conv}.weight").detach() for conv, _ in group.makers)
         alive = sum((weight.abs().flatten(1).sum(dim=1) for weight in weights), torch.zeros(()))
+        # Stable: if more are silent than the group loses, the first ones go, in every run.
         order = torch.argsort((alive > 0).int().cpu(), stable=True)
         kept.append(order[group.filters - group.kept :].sort().values)
     return tuple(kept)
@@ -66,6 +69,7 @@ def _kept(network: nn.Module, group: Group) -> Tensor:
     total = torch.zeros(group.filters, dtype=torch.float64)
     for conv, _ in group.makers:
         score = redundancy(network.get_parameter(f"{conv}.weight")).cpu()
+        # Relative to the layer's mean, or the layer of the largest weights would decide for all.
         total += score / score.mean().clamp(min=torch.finfo(torch.float64).tiny)
     order = torch.argsort(total, stable=True)
     return order[group.filters - group.kept :].sort().values

@@ -8,14 +8,29 @@ from itertools import accumulate
 
 from torch import nn
 
-from training.models import constructor_values
-from training.models.crofusenet import CroFuseNet
-from training.models.hrnet import BasicBlock, Exchange, HRNet
-from training.models.layers import DoubleConv, check_choice
-from training.models.output import Network
-from training.models.resnet import Bottleneck
-from training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
-from training.models.unet import UNet
+from isamap.training.models import constructor_values
+from isamap.training.models.bilinear import BilinearUNet
+from isamap.training.models.classical import SVM, RandomForest
+from isamap.training.models.crofusenet import CroFuseNet
+from isamap.training.models.deeplabv3plus import DeepLabV3Plus
+from isamap.training.models.densenet import FCDenseNet
+from isamap.training.models.ensemble import Ensemble
+from isamap.training.models.esrgan import ProgESRGAN
+from isamap.training.models.fcn8s import FCN8s
+from isamap.training.models.fcn_resnet50 import FCNResNet50
+from isamap.training.models.hrnet import BasicBlock, HRNet, ResolutionExchange
+from isamap.training.models.jointseg import JointSeg
+from isamap.training.models.layers import DoubleConv, check_choice
+from isamap.training.models.mlp import MLP
+from isamap.training.models.output import Network
+from isamap.training.models.resnet import Bottleneck
+from isamap.training.models.runetpp import RUNetPP
+from isamap.training.models.segformer import SegFormer
+from isamap.training.models.slim import WHOLE, WITHIN_BLOCKS, Slim
+from isamap.training.models.spectral_index import SpectralIndex
+from isamap.training.models.student import Student
+from isamap.training.models.temporal import UTAE
+from isamap.training.models.unet import UNet
 
 
 @dataclass(frozen=True)
@@ -46,8 +61,9 @@ def groups_of(network: Network, slim: Slim) -> tuple[Group, ...]:
     find_groups = GROUPS.get(type(network))
     if find_groups is None:
         prunable = ", ".join(sorted(network_type.__name__ for network_type in GROUPS))
-        raise ValueError(f"{type(network).__name__} cannot be pruned: filter pruning is for {prunable}")
-    if constructor_values(network)["prune"] != WHOLE:
+        why = UNPRUNED.get(type(network), "isamap does not know its blocks")
+        raise ValueError(f"{type(network).__name__} cannot be pruned ({why}): filter pruning is for {prunable}")
+    if (constructor_values(network) | vars(network.config))["prune"] != WHOLE:
         raise ValueError("this network was pruned before: prune the checkpoint it was made from, with a larger --ratio")
     groups = tuple(group for group in find_groups(network, slim) if group.kept < group.filters)
     if not groups:
@@ -73,16 +89,17 @@ def hrnet_groups(network: HRNet, slim: Slim) -> Iterator[Group]:
             yield replace(group, kept=slim.outer(group.filters))
 
 
-def block_groups(network: UNet | CroFuseNet, slim: Slim) -> Iterator[Group]:
-    """Channels between the two groups of every block of a U-Net's ways down and up; other schemes are refused."""
+def block_groups(network: Network, slim: Slim) -> Iterator[Group]:
+    """Channels that only the next convolution of a U-Net's or a ResNet's block reads; other schemes are refused."""
     check_choice(f"scheme of {type(network).__name__}", slim.scheme, WITHIN_BLOCKS[1:])
     for name, module in network.named_modules():
         if isinstance(module, DoubleConv):
             filters, makers = _filters(network, f"{name}.0.0"), ((f"{name}.0.0", f"{name}.0.1"),)
             yield Group(filters, slim.inner(filters), makers, (Reader(f"{name}.1.0"),))
+    yield from _inner(network, slim)
 
 
-def _inner(network: HRNet, slim: Slim) -> Iterator[Group]:
+def _inner(network: Network, slim: Slim) -> Iterator[Group]:
     for name, block in network.named_modules():
         count = {BasicBlock: 2, Bottleneck: 3}.get(type(block), 0)
         for conv_number in range(1, count):
@@ -124,6 +141,7 @@ def _layer1(network: HRNet) -> Group:
 
 def _branches(network: HRNet) -> Iterator[Group]:
     """A branch's channels from its transition to the head: the identity sums of all modules tie them together."""
+    # The head reads all branches side by side: where each one's channels begin.
     starts = list(accumulate(network.widths, initial=0))
     for branch in range(len(network.widths)):
         first = "first" if branch == 0 else f"transitions.{branch - 1}"
@@ -153,11 +171,11 @@ def _hidden(network: HRNet) -> Group:
     return _tied(network, [("head.0", "head.1")], [Reader("head.3")])
 
 
-def _exchanges(network: HRNet) -> Iterator[tuple[str, Exchange]]:
-    return ((name, module) for name, module in network.named_modules() if isinstance(module, Exchange))
+def _exchanges(network: HRNet) -> Iterator[tuple[str, ResolutionExchange]]:
+    return ((name, module) for name, module in network.named_modules() if isinstance(module, ResolutionExchange))
 
 
-def _paths(exchange_name: str, exchange: Exchange) -> Iterator[tuple[int, int, str]]:
+def _paths(exchange_name: str, exchange: ResolutionExchange) -> Iterator[tuple[int, int, str]]:
     """Target, source and name of every way between two branches of a fusion."""
     every = range(len(exchange.branches))
     for target in every:
@@ -176,7 +194,6 @@ def _opening(target: int, source: int, path: str) -> Reader:
 
 
 def _filters(network: nn.Module, conv: str) -> int:
-    """The output channels of the convolution of that name."""
     module = network.get_submodule(conv)
     if not isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         raise TypeError(f"{conv} of {type(network).__name__} is no convolution")
@@ -190,7 +207,22 @@ def _tied(network: nn.Module, makers: list[tuple[str, str]], readers: list[Reade
 
 # network -> its groups by a rule of widths; such a network's constructor values are prune, ratio and round_to
 GROUPS: dict[type[nn.Module], Callable[..., Iterator[Group]]] = {
+    BilinearUNet: block_groups,
     CroFuseNet: block_groups,
+    DeepLabV3Plus: block_groups,
+    FCNResNet50: block_groups,
     HRNet: hrnet_groups,
+    RUNetPP: block_groups,
     UNet: block_groups,
+}
+# network -> why not: filters are silenced by the batch normalisation behind them, and read by few
+_BARE = "its convolutions have no batch normalisation, by which filters are silenced"
+# DenseNet normalises what a convolution reads, not what it gives, and each reader has statistics of its own.
+_ALL_READ = "each of its filters is read by all later layers of its block"
+UNPRUNED: dict[type[nn.Module], str] = {
+    **dict.fromkeys((FCN8s, JointSeg, ProgESRGAN, SegFormer), _BARE),
+    **dict.fromkeys((MLP, RandomForest, SVM, SpectralIndex, Student), "it looks at single pixels and has no filters"),
+    FCDenseNet: _ALL_READ,
+    UTAE: "its dates are normalised by groups of filters, by which none can be silenced",
+    Ensemble: "prune its members, then join them",
 }

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.checkpoints import checkpoint as ck
-from training.models.cost import Cost
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models.cost import Cost
 
 
 @dataclass(frozen=True)
-class Accuracy:
+class SplitAccuracy:
     """Overall accuracy, mean IoU and F1 of impervious on one split (None where nothing defines it)."""
 
     oa: float
@@ -39,8 +39,8 @@ class PruneReport:
     cost: tuple[Cost, Cost]
     seconds: tuple[float, float]
     split: str
-    accuracy: tuple[Accuracy, Accuracy]
-    silenced: Accuracy
+    accuracy: tuple[SplitAccuracy, SplitAccuracy]
+    silenced: SplitAccuracy
     simulated: bool
 
     @property
@@ -94,7 +94,7 @@ class PruneReport:
         parts = {
             "cost": tuple(Cost(**cost) for cost in values["cost"]),
             "seconds": tuple(values["seconds"]),
-            "accuracy": tuple(Accuracy(**accuracy) for accuracy in values["accuracy"]),
-            "silenced": Accuracy(**values["silenced"]),
+            "accuracy": tuple(SplitAccuracy(**accuracy) for accuracy in values["accuracy"]),
+            "silenced": SplitAccuracy(**values["silenced"]),
         }
         return cls(folder=folder, **dict(values) | parts)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.suggest import suggest
-from training import plugins
-from training.recipes import cpu, former_names, ours, papers, recipe_file
-from training.recipes.papers import PAPER_BANDS
-from training.recipes.recipe import DEVICES, PRECISIONS, Recipe
-from training.recipes.settings import override
+from isamap.gee_export.base.suggest import suggest
+from isamap.training import plugins
+from isamap.training.recipes import cpu, ours, papers, recipe_file
+from isamap.training.recipes.papers import PAPER_BANDS
+from isamap.training.recipes.recipe import DEVICES, PRECISIONS, Recipe
+from isamap.training.recipes.settings import override
 
 __all__ = ["DEVICES", "PAPER_BANDS", "PRECISIONS", "RECIPES", "Recipe", "override", "recipe"]
 
@@ -25,7 +25,6 @@ def recipe(name: str, settings: Mapping[str, Any] | None = None) -> Recipe:
 
 
 def _base(name: str) -> Recipe:
-    name = former_names.recipe_name(name)
     if name in RECIPES:
         return RECIPES[name]()
     if name.endswith(recipe_file.SUFFIX):

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import LambdaLR
 Weights = Iterable[nn.Parameter] | Iterable[dict[str, Any]]
 
 
-class Settings(Protocol):
+class OptimiserSettings(Protocol):
     """What of a recipe (training/recipes) concerns its optimiser; recipes choose among OPTIMISERS themselves."""
 
     @property
@@ -42,7 +42,7 @@ class Settings(Protocol):
     def warmup(self) -> float: ...
 
 
-def optimiser(recipe: Settings, weights: Weights) -> Optimizer:
+def optimiser(recipe: OptimiserSettings, weights: Weights) -> Optimizer:
     """The recipe's optimiser of these weights."""
     return OPTIMISERS[recipe.optimiser](weights, recipe)
 
@@ -65,9 +65,9 @@ def layer_groups(network: nn.Module, rates: Sequence[str], lr: float) -> Weights
 
 def rate_of(word: str) -> tuple[str, float]:
     """Layer and factor of "layer:factor"; ValueError for another word."""
-    layer, colon, number = word.rpartition(":")
+    layer, colon, factor_word = word.rpartition(":")
     try:
-        factor = float(number)
+        factor = float(factor_word)
     except ValueError:
         factor = -1.0
     if not (layer and colon and 0 <= factor < math.inf):
@@ -89,7 +89,7 @@ def check_layers(network: nn.Module, layers: Sequence[str]) -> None:
             raise ValueError(f"the network has no layer {layer}: its layers are {', '.join(first)}")
 
 
-def schedule(recipe: Settings, of: Optimizer, steps: int, *, epoch: int = 1) -> LambdaLR:
+def schedule(recipe: OptimiserSettings, of: Optimizer, steps: int, *, epoch: int = 1) -> LambdaLR:
     """The rate at every one of so many steps: the recipe's schedule, times step / steps of the warm-up.
 
     epoch: steps of one. Of groups with rates of their own, each falls in proportion.
@@ -97,33 +97,34 @@ def schedule(recipe: Settings, of: Optimizer, steps: int, *, epoch: int = 1) -> 
     falls, rising = SCHEDULES[recipe.schedule], round(recipe.warmup * epoch)
 
     def factor(step: int) -> float:
+        # Past the end a power of a negative share would be complex; step + 1, as a first rate of 0 would waste a step.
         return falls(min(step, steps) / steps, recipe) * min(1.0, (step + 1) / max(1, rising))
 
     return LambdaLR(of, factor)
 
 
-def _poly(share: float, recipe: Settings) -> float:
+def _poly(share: float, recipe: OptimiserSettings) -> float:
     """CroFuseNet section IV-A."""
     return float((1 - share) ** recipe.power)
 
 
-def _cosine(share: float, _: Settings) -> float:
+def _cosine(share: float, _: OptimiserSettings) -> float:
     """Half a wave, without restarts (Loshchilov and Hutter, 2017)."""
     return (1 + math.cos(math.pi * share)) / 2
 
 
-def _adam(weights: Weights, recipe: Settings) -> Optimizer:
+def _adam(weights: Weights, recipe: OptimiserSettings) -> Optimizer:
     return torch.optim.Adam(weights, recipe.lr, (recipe.momentum, recipe.beta2), weight_decay=recipe.weight_decay)
 
 
-def _adamw(weights: Weights, recipe: Settings) -> Optimizer:
+def _adamw(weights: Weights, recipe: OptimiserSettings) -> Optimizer:
     """Weight decay apart from the gradient's averages (Loshchilov and Hutter, 2019)."""
     return torch.optim.AdamW(weights, recipe.lr, (recipe.momentum, recipe.beta2), weight_decay=recipe.weight_decay)
 
 
-def _sgd(weights: Weights, recipe: Settings) -> Optimizer:
+def _sgd(weights: Weights, recipe: OptimiserSettings) -> Optimizer:
     return torch.optim.SGD(weights, recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-OPTIMISERS: dict[str, Callable[[Weights, Settings], Optimizer]] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}
-SCHEDULES: Mapping[str, Callable[[float, Settings], float]] = {"poly": _poly, "cosine": _cosine}
+OPTIMISERS: dict[str, Callable[[Weights, OptimiserSettings], Optimizer]] = {"adam": _adam, "adamw": _adamw, "sgd": _sgd}
+SCHEDULES: Mapping[str, Callable[[float, OptimiserSettings], float]] = {"poly": _poly, "cosine": _cosine}

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from training.recipes.recipe import Recipe
+from isamap.training.recipes.recipe import Recipe
 
 PAPER_BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
 # LandCover3m section 3.2: weight 3 for impervious ground, the fifth of the seven classes
 SEVEN_WEIGHTS = (1.0, 1.0, 1.0, 1.0, 3.0, 1.0, 1.0)
 CLASSIC_WIDTHS = (64, 128, 256, 512, 1024)
+# ours: tried with two seeds beside weights of 0 (training/LOG.md)
+IMAGE_WEIGHTS: Mapping[str, float] = {"sharp": 0.5, "low": 0.1}
+LEAST_HIDDEN = 4  # units of channel attention: a block of one or two often starts dead (training/LOG.md)
+# Ours: 6,992,046 parameters, JointSeg's 6,680,084, so that the two differ in design and not in size.
+SEVEN_LEVELS = (24, 36, 60, 100, 160, 256, 352)
 MOVES = ("flip", "mirror", "turn")
 
 
 def crofusenet() -> Recipe:
     """CroFuseNet (its section IV-A): Adam 1e-4, poly 0.9, batch 32, at most 400 epochs, early stopping after 50.
 
-    Bands are the paper's (Table I); loss 1 / 1 / 0.8; vertical flip, rotation, blur.
+    Bands are the paper's (Table I); loss 1 / 1 / 0.8; vertical flip, rotation, blur. Ours: channel attention has four
+    hidden units at least, where r = 16 leaves 2 of level 1's 32 channels, which may both start dead;
+    model.least_hidden=1 is the paper's network.
     """
     weights = {"alpha": 1.0, "beta": 0.8}
-    return Recipe("crofusenet", "crofusenet", loss="crofuse", loss_values=weights, bands=PAPER_BANDS)
+    config = {"least_hidden": LEAST_HIDDEN}
+    return Recipe("crofusenet", "crofusenet", config, loss="crofuse", loss_values=weights, bands=PAPER_BANDS)
 
 
 def unet() -> Recipe:
@@ -76,14 +84,16 @@ def svm() -> Recipe:
 
 
 def runetpp() -> Recipe:
-    """RU-Net++ as its Table 2 has it, 0.7 Dice + 0.3 focal loss, on whatever bands the dataset holds.
+    """RU-Net++ as its Table 2 has it, with channel attention in Stage 3, 0.7 Dice + 0.3 focal loss, on whatever bands
+    the dataset holds.
 
     Ours, because the paper prints none of it: CroFuseNet's optimiser and schedule, batch 16, 200 epochs, flips and
     turns.
     """
     weights = {"dice": 0.7, "focal": 0.3}
     loss: dict[str, Any] = {"loss": "dice_focal", "loss_values": weights}
-    return Recipe("runetpp", "runetpp", **loss, batch=16, epochs=200, augment=MOVES)
+    config = {"channel_att_at": "stage3", "least_hidden": LEAST_HIDDEN}
+    return Recipe("runetpp", "runetpp", config, **loss, batch=16, epochs=200, augment=MOVES)
 
 
 def hrnet() -> Recipe:
@@ -128,15 +138,16 @@ def fcdensenet() -> Recipe:
 
 
 def jointseg() -> Recipe:
-    """JointSeg from 10-m bands to labels at 1 m.
+    """JointSeg from 10-m bands to labels at 1 m; sharpens the image while it segments.
 
     The paper's settings are not known: optimiser, schedule, averaged weights and losses are ours
-    (docs/reference/networks.md, "JointSeg").
+    (docs/reference/networks.md, "JointSeg"). Where a dataset has no 1-m image, training says so and sets sharp to 0.
     """
     return Recipe(
         "jointseg",
         "jointseg",
         loss="jointseg",
+        loss_values=IMAGE_WEIGHTS,
         target="fine",
         epochs=200,
         batch=16,
@@ -158,6 +169,16 @@ def bilinear_unet() -> Recipe:
     return replace(
         jointseg(), name="bilinear-unet", model="bilinear_unet", config=config, loss="cross_entropy", loss_values={}
     )
+
+
+def bilinear_unet_deep() -> Recipe:
+    """The bilinear comparison with more context: seven levels see 39 pixels of 10 m around a tile.
+
+    JointSeg sees 102 and the five levels of bilinear-unet 10; on patches of 32 pixels both this one and JointSeg see
+    the whole patch. Widths are ours: 7.0 M parameters, 0.9 of JointSeg's operations.
+    """
+    config = {"widths": SEVEN_LEVELS}
+    return replace(bilinear_unet(), name="bilinear-unet-deep", config=config)
 
 
 def progesrgan() -> Recipe:
@@ -198,5 +219,6 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "fcdensenet": fcdensenet,
     "jointseg": jointseg,
     "bilinear-unet": bilinear_unet,
+    "bilinear-unet-deep": bilinear_unet_deep,
     "progesrgan": progesrgan,
 }

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from gee_export.base.scheme import SCHEMES
-from training.losses import LOSSES
-from training.losses import full_name as loss_name
-from training.models import full_name as model_name
-from training.models.sharpened import RGB
-from training.plugins import is_address
-from training.recipes import former_names
-from training.recipes.optimisers import OPTIMISERS, SCHEDULES, rate_of
-from training.samples.augment import AUGMENTATIONS
+from isamap.gee_export.base.scheme import SCHEMES
+from isamap.training.losses import LOSSES
+from isamap.training.losses import full_name as loss_name
+from isamap.training.models import full_name as model_name
+from isamap.training.models.sharpened import RGB
+from isamap.training.plugins import is_address
+from isamap.training.recipes.optimisers import OPTIMISERS, SCHEDULES, rate_of
+from isamap.training.samples.augment import AUGMENTATIONS
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 DEVICES = ("auto", "cpu", "gpu")
@@ -22,7 +21,7 @@ TARGETS = ("label", "fine", "share")
 SAMPLINGS = ("each", "balanced")
 # weights of a loss for which the true image at the output's size is needed
 _OF_TRUE_IMAGE = ("sharp", "edges", "adversarial")
-_OF_SHARES = "soft_cross_entropy"
+_OF_SHARES = ("soft_cross_entropy", "share_error")
 
 
 # Later fields are left out of JSON while they hold these, so that runs and checkpoints without them keep their bytes.
@@ -53,7 +52,8 @@ class Recipe:
     sampling: "each" patch once an epoch, or "balanced": drawn so that every class is as likely. deterministic: torch's
     deterministic algorithms, slower on a GPU, where enlarging an image falls back to a slow formula.
     clip: largest gradient norm, 0 for none. ema: decay of the averaged weights that are validated and kept, 0 for
-    none. patience: epochs without a better validation MIoU before stopping. batch: of all devices together.
+    none. patience: epochs that bring validation no further before stopping (fitting/keeping.py, Records). batch: of all
+    devices together.
     augment: names of augment.AUGMENTATIONS in order, crop: side of random crops in input pixels (0: whole patches);
     on the train split only.
     """
@@ -139,10 +139,8 @@ class Recipe:
                 raise ValueError(f"{name}={getattr(self, name):g}: expected 0 or more")
 
     def _check_words(self) -> None:
-        names = former_names.current({"scheme": self.scheme, "name": self.name, "loss_values": self.loss_values})
         # a checkpoint that holds the recipe says by itself whose code it needs
-        names |= {"model": model_name(self.model), "loss": loss_name(self.loss)}
-        for name, value in names.items():
+        for name, value in {"model": model_name(self.model), "loss": loss_name(self.loss)}.items():
             object.__setattr__(self, name, value)
         for name, allowed in _WORDS.items():
             if getattr(self, name) not in allowed and not (name == "loss" and is_address(self.loss)):
@@ -155,14 +153,27 @@ class Recipe:
 
     def _check_loss(self) -> None:
         """A loss that would learn something else than the labels say."""
-        if self.target == "share" and self.scheme != "isa":
+        if self.target == "share":
+            self._check_shares()
+        elif self.loss == "share_error":
+            raise ValueError("loss=share_error learns shares: add target=share (docs/recipes.md)")
+        if self.scheme != "isa":
+            self._check_classes()
+
+    def _check_shares(self) -> None:
+        """Shares are of one class, which most losses and samplings know nothing of."""
+        if self.scheme != "isa":
             raise ValueError(f"target=share is of impervious ground: leave scheme={self.scheme} out")
-        if self.target == "share" and self.sampling == "balanced":
+        if self.sampling == "balanced":
             raise ValueError("sampling=balanced draws patches by their classes, target=share has none: leave it out")
-        if self.target == "share" and self.loss != _OF_SHARES:
-            raise ValueError(f"target=share: loss {self.loss} learns from whole classes, use --set loss={_OF_SHARES}")
-        if self.scheme == "isa":
-            return
+        if self.loss not in _OF_SHARES:
+            raise ValueError(
+                f"target=share: loss {self.loss} learns from whole classes, use --set loss={_OF_SHARES[0]} or "
+                f"loss={_OF_SHARES[1]}"
+            )
+
+    def _check_classes(self) -> None:
+        """Losses of two classes, with a scheme of more."""
         # Dice is of one class, by default the second: impervious of two, woodland of seven
         if self.loss == "dice_focal" and "positive" not in self.loss_values:
             raise ValueError(f"loss=dice_focal with scheme={self.scheme}: name Dice's class, such as loss.positive=4")

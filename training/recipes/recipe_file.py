@@ -12,11 +12,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.suggest import suggest
-from training.losses import full_name as loss_name
-from training.models import full_name as model_name
-from training.recipes.recipe import Recipe
-from training.recipes.settings import override
+from isamap.gee_export.base.suggest import suggest
+from isamap.training.losses import full_name as loss_name
+from isamap.training.models import full_name as model_name
+from isamap.training.recipes.recipe import Recipe
+from isamap.training.recipes.settings import override
 
 SUFFIX = ".toml"
 MOST_BYTES = 2**20  # of a file of a few lines
@@ -40,10 +40,12 @@ def read(path: Path, named: Callable[[str], Recipe]) -> Recipe:
 def _document(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"recipe {path}: there is no such file")
+    # Looked at before it is read: no file from outside is trusted.
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"recipe {path}: {path.stat().st_size:,} bytes, a recipe has {MOST_BYTES:,} at most")
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
+    # RecursionError: tomllib follows nested arrays by calls, and a file of brackets is a mistake, not a crash.
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"recipe {path} is no TOML: {error}") from error
 
@@ -77,10 +79,10 @@ def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_form(values: Mapping[str, Any]) -> None:
-    known = ("base", *Recipe.__dataclass_fields__)
+    keys = ("base", *Recipe.__dataclass_fields__)
     for key, value in values.items():
-        if key not in known:
-            hint = suggest(key, known, cutoff=0.6) or f"expected {', '.join(known)}"
+        if key not in keys:
+            hint = suggest(key, keys, cutoff=0.6) or f"expected {', '.join(keys)}"
             raise ValueError(f"key {key} is not known: {hint}")
         if key in TABLES and not isinstance(value, Mapping):
             raise ValueError(f"{key} = {value!r}: expected a table, such as [{key}]")

@@ -6,11 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from gee_export.base.suggest import nearest
-from training.losses import LOSSES, full_name, loss_named
-from training.models import model_named
-from training.recipes import former_names
-from training.recipes.recipe import Recipe
+from isamap.gee_export.base.suggest import nearest
+from isamap.training.losses import LOSSES, full_name, loss_named
+from isamap.training.models import model_named
+from isamap.training.recipes.recipe import Recipe
 
 # what `--set` may change, beside model.KEY and loss.KEY
 _FIXED = ("name", "model", "config", "loss_values")
@@ -42,7 +41,6 @@ def override(base: Recipe, settings: Mapping[str, Any] | Sequence[str]) -> Recip
             name = _known(key, _values_of(values), "model.")
             config[name] = _constructor_value(values, name, value)
         elif key.startswith("loss."):
-            key = f"loss.{former_names.loss_value(key.removeprefix('loss.'))}"
             name = _known(key, _values_of(_loss(loss)), "loss.")
             loss_values[name] = _weight(key, value)
         else:
@@ -53,16 +51,21 @@ def override(base: Recipe, settings: Mapping[str, Any] | Sequence[str]) -> Recip
 def pairs(settings: Any) -> dict[str, Any]:
     """Settings by key, from a mapping or from words such as "epochs=3"; ValueError for anything else."""
     if settings is None or isinstance(settings, Mapping):
-        found = dict(settings or {})
+        by_key = dict(settings or {})
     elif isinstance(settings, (list, tuple)) and all(isinstance(word, str) for word in settings):
-        found = dict(word.partition("=")[0::2] for word in settings)
-        if wrong := [word for word in settings if "=" not in word.strip("=")]:
-            raise ValueError(f"settings={wrong!r}: expected KEY=VALUE, such as 'epochs=3'")
+        by_key = _parted(settings)
     else:
         raise ValueError(f"settings={settings!r}: expected {{'epochs': 3}} or ['epochs=3']")
-    if unnamed := [key for key in found if not isinstance(key, str)]:
+    if unnamed := [key for key in by_key if not isinstance(key, str)]:
         raise ValueError(f"settings key {unnamed[0]!r}: expected a text, such as 'epochs'")
-    return found
+    return by_key
+
+
+def _parted(words: Sequence[str]) -> dict[str, str]:
+    """KEY=VALUE words as a dictionary."""
+    if wrong := [word for word in words if "=" not in word.strip("=")]:
+        raise ValueError(f"settings={wrong!r}: expected KEY=VALUE, such as 'epochs=3'")
+    return dict(word.split("=", 1) for word in words)
 
 
 def _settable(base: Recipe) -> list[str]:
@@ -133,17 +136,17 @@ def _constructor_value(config: type, name: str, value: Any) -> Any:
     ValueError: a value of another kind than the default.
     """
     default = {f.name: f.default for f in fields(config)}[name]
-    found = _parsed(value, default) if isinstance(value, str) and not isinstance(default, str) else value
-    if not _is_like(found, default):
+    parsed = _parsed(value, default) if isinstance(value, str) and not isinstance(default, str) else value
+    if not _is_like(parsed, default):
         words = ",".join(map(str, default)) if isinstance(default, tuple) else _word(default)
         raise ValueError(f"model.{name}={value}: expected {_form(default)}, such as model.{name}={words}")
-    return found
+    return parsed
 
 
 def _parsed(word: str, default: Any) -> Any:
     if not isinstance(default, tuple) and word.lower() in _TRUTH:
         return _TRUTH[word.lower()]
-    parts = tuple(_number(part.strip()) for part in word.split(","))
+    parts = tuple(_number(number_word.strip()) for number_word in word.split(","))
     return parts if isinstance(default, tuple) or len(parts) > 1 else parts[0]
 
 

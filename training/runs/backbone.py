@@ -16,10 +16,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from training.checkpoints.weights_file import ForeignWeights, read_weights
-from training.models.output import Network, is_sar
-from training.models.published_names import names_of
-from training.runs.finetune import stems_of
+from isamap.training.checkpoints.weights_file import ForeignWeights, read_weights
+from isamap.training.models.output import Network, is_sar
+from isamap.training.models.published_names import names_of
+from isamap.training.runs.finetune import stems_of
 
 RGB = ("B4", "B3", "B2")
 S2_L1C = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B10", "B11", "B12")
@@ -56,24 +56,23 @@ class Backbone:
         foreign = read_weights(path)
         renamed = names_of(network).ours(foreign.tensors)
         tensors = {ours: foreign.tensors[name] for name, ours in renamed.items()}
-        wanted = _wanted(network)
-        stem, bands = _stem(network, wanted)
+        own_tensors = _wanted(network)
+        stem, bands = _stem(network, own_tensors)
         read_bands = self._bands(tensors, f"{stem}.weight", path) if stem else bands
-        _check(wanted, tensors, f"{stem}.weight", path)
-        for name, tensor in wanted.items():
-            if name == f"{stem}.weight":
-                tensor.copy_(inflated(tensors[name], read_bands, bands))
-            elif name in tensors:
-                tensor.copy_(tensors[name])
-        known = tuple(band for band in bands if band in read_bands)
+        _check(own_tensors, tensors, f"{stem}.weight", path)
+        if f"{stem}.weight" in own_tensors:
+            tensors[f"{stem}.weight"] = inflated(tensors[f"{stem}.weight"], read_bands, bands)
+        for name in own_tensors.keys() & tensors.keys():
+            own_tensors[name].copy_(tensors[name])
+        read = tuple(band for band in bands if band in read_bands)
         return Start(
             name=path.name,
             sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
             licence=self.licence or foreign.licence or UNSTATED,
-            taken=sum(name in tensors for name in wanted),
-            kept=known,
-            inflated=tuple(band for band in bands if band not in known),
-            unused=_unused(foreign, renamed, wanted),
+            taken=sum(name in tensors for name in own_tensors),
+            kept=read,
+            inflated=tuple(band for band in bands if band not in read),
+            unused=_unused(foreign, renamed, own_tensors),
         )
 
     def _bands(self, tensors: Mapping[str, Tensor], stem: str, path: Path) -> tuple[str, ...]:
@@ -103,8 +102,8 @@ class Start:
         """For the report and the card."""
         bands = [f"bands {', '.join(self.kept)} by name"] * bool(self.kept)
         bands += [f"{', '.join(self.inflated)} from the mean of its bands"] * bool(self.inflated)
-        rest = f", {self.unused} not used" * bool(self.unused)
-        first = f"encoder started from {self.name}: {self.taken} tensors{rest}; {', '.join(bands)}."
+        unused = f", {self.unused} not used" * bool(self.unused)
+        first = f"encoder started from {self.name}: {self.taken} tensors{unused}; {', '.join(bands)}."
         return first, f"licence of {self.name}: {self.licence}."
 
     def to_json(self) -> dict[str, Any]:
@@ -117,6 +116,7 @@ def inflated(weight_OCHW: Tensor, file_bands: tuple[str, ...], bands: tuple[str,
     filters = {band: weight_OCHW[:, at] for at, band in enumerate(file_bands)}
     mean_OHW = weight_OCHW.mean(dim=1)
     made = torch.stack([filters.get(_plain(band), filters.get(band, mean_OHW)) for band in bands], dim=1)
+    # Never more than 1: with fewer bands than the file has, the filters stay as they were published.
     return made * min(1.0, len(file_bands) / len(bands))
 
 
@@ -136,7 +136,6 @@ def _stem(network: Network, wanted: Mapping[str, Tensor]) -> tuple[str, tuple[st
 
 
 def _wanted(network: Network) -> dict[str, Tensor]:
-    """The encoder's tensors in the network."""
     inside = names_of(network).inside
     return {name: tensor for name, tensor in network.state_dict().items() if name.startswith(inside)}
 

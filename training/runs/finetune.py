@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.checkpoints import checkpoint as ck
-from training.models import build, constructor_values
-from training.models.classical import PixelClassifier
-from training.models.output import Network
-from training.recipes import Recipe
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.models import build, constructor_values
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.output import Network
+from isamap.training.recipes import Recipe
 
 Stems = dict[str, tuple[str, ...]]  # a convolution's name -> the bands that its input channels are
 
@@ -154,7 +154,8 @@ def _check_alike(checkpoint: ck.Checkpoint, old: Network, network: Network) -> N
     for name in {**left, **right}:
         if name != "classes" and left.get(name) != right.get(name):
             raise ValueError(
-                f"the checkpoint has {name} {left.get(name)}, the recipe {right.get(name)}: leave --recipe out, or use "
+                f"the checkpoint has {name} {_value(old, left, name)}, the recipe {_value(network, right, name)}: "
+                f"leave --recipe out, or use "
                 f"--set model.{name}=..."
             )
     if not set(old.bands) & set(network.bands):
@@ -162,6 +163,11 @@ def _check_alike(checkpoint: ck.Checkpoint, old: Network, network: Network) -> N
             f"the checkpoint knows bands {', '.join(old.bands)}, the data hold {', '.join(network.bands)}: "
             "none in common, train from scratch"
         )
+
+
+def _value(network: Network, values: Mapping, name: str) -> Any:
+    """A constructor value, also where it is not stated because it is the default (models/validity.py)."""
+    return values.get(name, getattr(network.config, name, None))
 
 
 def _of_classes(checkpoint: ck.Checkpoint, network: Network, stems: Stems) -> set[str]:
@@ -179,6 +185,7 @@ def _of_classes(checkpoint: ck.Checkpoint, network: Network, stems: Stems) -> se
 
 
 def _shapes(model: str, bands: tuple[str, ...], config: Mapping) -> dict[str, torch.Size]:
+    # Shapes alone: on the meta device no weight is drawn and no memory taken.
     with torch.device("meta"):
         return {name: tensor.shape for name, tensor in build(model, bands, config).state_dict().items()}
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import torch
-
-from training.models.output import Network
-from training.recipes import Recipe
-from training.recipes.optimisers import check_layers, is_in, rate_of
-from training.samples.data import Patches, SampleSource, label_shares
+from isamap.gee_export.base.class_balance import unlike_note
+from isamap.training.gpu import MPS, gpu_of
+from isamap.training.models.output import Network
+from isamap.training.recipes import Recipe
+from isamap.training.recipes.optimisers import check_layers, is_in, rate_of
+from isamap.training.samples.data import Patches, SampleSource, label_shares
 
 
 def check_device(recipe: Recipe) -> None:
     """Raises ValueError for a GPU that is requested and absent, or a precision that needs one."""
-    if recipe.device == "gpu" and not torch.cuda.is_available():
+    gpu = gpu_of() if recipe.device != "cpu" else ""
+    if recipe.device == "gpu" and not gpu:
         raise ValueError("device=gpu: this machine has no GPU that torch can use; leave device out or set device=cpu")
-    gpu = torch.cuda.is_available() and recipe.device != "cpu"
+    if gpu == MPS and recipe.precision != "fp32":
+        raise ValueError(f"precision={recipe.precision}: an Apple GPU is used in fp32 alone; leave it out")
     if recipe.precision == "fp16" and not gpu:
         raise ValueError("precision=fp16 needs a GPU; on the CPU use fp32, or bf16 where the CPU has it")
 
@@ -59,7 +61,10 @@ def check_splits(training: Patches, validation: Patches, *, batch: int, classes:
     for name, patches in (("train", training), ("validation", validation)):
         *shares, unknown = label_shares(patches)
         if unknown == 1:
-            raise ValueError(f"all labels of the {name} split are unknown: export with a label product of that place")
+            raise ValueError(
+                f"all labels of the {name} split are unknown: export with a label product of that place or, where "
+                "labels are few and far between, with --split random, another --seed or other --ratios"
+            )
         if name == "train":
             _check_classes(shares, classes)
 
@@ -78,3 +83,15 @@ def _check_classes(shares: list[float], classes: tuple[str, ...]) -> None:
         f"the train split holds no {missing} pixel: a network needs both; check that the export took the label's "
         f"right codes (--label FILE#BAND=CODES names those of impervious), or export a region with {missing} ground"
     )
+
+
+def unlike_splits(training: Patches, validation: Patches, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """A warning where validation is much more or less impervious than what is learned from; labels by classes only."""
+    if "impervious" not in classes:
+        return ()
+    at, share_of = classes.index("impervious"), {}
+    for split, patches in (("train", training), ("val", validation)):
+        *shares, unknown = label_shares(patches)
+        share_of[split] = shares[at] / (1 - unknown) if unknown < 1 else float("nan")
+    note = unlike_note(share_of)
+    return () if note is None else (f"warning: {note}",)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gee_export.datasets.dataset import Patch
-from training import plugins
-from training.imperfect.noise import LEAST, described, keeper
-from training.recipes import Recipe
-from training.runs.backbone import Start
-from training.runs.finetune import Taken
-from training.samples.answers import read_answers
-from training.samples.data import SampleSource
+from isamap.gee_export.datasets.dataset import Patch
+from isamap.training import plugins
+from isamap.training.imperfect.noise import LEAST, described, keeper
+from isamap.training.recipes import Recipe
+from isamap.training.runs.backbone import Start
+from isamap.training.runs.finetune import Taken
+from isamap.training.samples.answers import read_answers
+from isamap.training.samples.data import SampleSource
 
 MIN_AGREEMENT = "min_agreement"
 
@@ -23,13 +24,16 @@ MIN_AGREEMENT = "min_agreement"
 class Origins:
     """Where a run comes from beside its data and recipe: what was taken over, from where, which chips were left out.
 
-    answers: which pixels alone are learned from.
+    answers: which pixels alone are learned from. fold: which part of a cross-validation the run is. without_image:
+    which weights of the recipe's loss fell away and why (for the report; the recipe itself holds what is left).
     """
 
     taken: Taken | None = None
     chips: str | None = None
     backbone: Start | None = None
     answers: str | None = None
+    without_image: str | None = None
+    fold: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The origin as a run's note and its checkpoints hold it; empty for a run from scratch on all patches."""
@@ -42,24 +46,39 @@ class Origins:
             document["chips"] = self.chips
         if self.answers is not None:
             document["answers"] = self.answers
+        if self.fold is not None:
+            document["fold"] = self.fold
         return document
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """For the report."""
         starts = [start.sentences() for start in (self.taken, self.backbone) if start is not None]
-        further = [sentence for sentence in (self.chips, self.answers) if sentence is not None]
+        further = [
+            sentence for sentence in (self.chips, self.answers, self.without_image, self.fold) if sentence is not None
+        ]
         return (*(sentence for each in starts for sentence in each), *further)
 
 
-def answered(source: SampleSource, path: str | Path | None) -> SampleSource:
-    """The source that learns from the answers of a sheet alone; ValueError where they cannot be its labels."""
+def say(sentence: str | None) -> None:
+    """Prints a sentence about the run on the standard error before it starts."""
+    if sentence is not None:
+        print(f"note: {sentence}", file=sys.stderr, flush=True)
+
+
+def answered(source: SampleSource, path: str | Path | None, label_weight: float = 0.0) -> SampleSource:
+    """The source that learns from the answers of a sheet alone, or beside its labels by a weight of these.
+
+    ValueError: they cannot be its labels.
+    """
     if path is None:
+        if label_weight:
+            raise ValueError("--label-weight is of the data's own labels beside answers: give --answers")
         return source
     if source.target.layer != "label":
         raise ValueError(f"--answers are classes of the image's pixels, the recipe learns {source.target.layer}: "
                          "set target=label")  # fmt: skip
-    answers = read_answers(path, source.classes)
+    answers = read_answers(path, source.classes, label_weight)
     answers.check(source.datasets)
     return replace(source, answers=answers)
 

@@ -1,7 +1,7 @@
 """Runs under gs:// addresses: trained in a folder of ISAMAP_HOME, kept whole in the bucket after every epoch.
 
 The bucket is the truth: a fresh machine takes up what lies there. resume.ckpt goes up last, so that what it belongs to
-is there before it; best/ and last/ are whole at any moment (checkpoint.py, `upload`).
+is there before it; best/ and last/ are whole at any moment (checkpoints/checkpoint.py, `upload`).
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from gee_export.base.atomic import crc32c_base64_of, put_in_place
-from gee_export.base.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
-from training.checkpoints import checkpoint as ck
-from training.checkpoints.atomic_folder import new_of
-from training.fitting.ranks import is_follower
-from training.home import cache_home
-from training.runs.run_lock import LOCK, NOTE, RESUME, alone_in
+from isamap.gee_export.base.atomic import crc32c_base64_of, put_in_place
+from isamap.gee_export.base.storage import BucketStorage, bucket_of, is_remote, open_storage, provide
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints.atomic_folder import new_of
+from isamap.training.fitting.loggers import FILES
+from isamap.training.fitting.ranks import is_follower
+from isamap.training.home import cache_home
+from isamap.training.runs.run_lock import LOCK, NOTE, RESUME, alone_in
 
-OWN = (NOTE, "tensorboard", "history.json", "pictures")  # what a run may have written before its first epoch is over
+OWN = (NOTE, *FILES, "history.json", "pictures")  # what a run may have written before its first epoch is over
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class RunHome:
         plain = [name for name in fresh if name.partition("/")[0] not in (ck.BEST, ck.LAST)]
         for name in sorted(plain, key=lambda name: name == RESUME):
             self.storage.write(name, (self.folder / name).read_bytes())
+        # Only after all went up: a failed upload is tried again after the next epoch.
         self.sent.update({name: _mark(self.folder / name) for name in fresh})
 
     def give_up(self) -> None:
@@ -99,6 +101,7 @@ def _fetch(home: RunHome) -> None:
     if source_of and NOTE not in source_of:
         raise ValueError(f"{home.shown} is not empty and holds no run: choose another --out")
     source_of |= _waiting(listed)
+    # The bucket is the truth: what it does not hold is of a run that was removed there.
     for name in home.files():
         if name not in source_of:
             (home.folder / name).unlink()
@@ -113,9 +116,9 @@ def _fetch(home: RunHome) -> None:
 
 
 def _waiting(listed: Collection[str]) -> dict[str, str]:
-    """Where the files of best/ and last/ lie whole, if somebody was stopped while they were replaced (wholefolder.py).
+    """Where the files of best/ and last/ lie whole, if somebody was stopped while they were replaced.
 
-    They count as not sent, so that the next upload mends the folder itself.
+    They count as not sent, so that the next upload replaces the folder itself (checkpoints/atomic_folder.py).
     """
     source_of: dict[str, str] = {}
     for name in (ck.BEST, ck.LAST):

@@ -1,4 +1,4 @@
-"""`training.train`: from datasets and a recipe to a run's folder; all is checked before anything is written."""
+"""`isamap.training.train`: from datasets and a recipe to a run's folder; all is checked before anything is written."""
 
 from __future__ import annotations
 
@@ -8,40 +8,43 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 
-from gee_export.base.atomic import check_writable, write_json
-from gee_export.base.errors import Fault
-from gee_export.base.grid import ground_step_m
-from gee_export.base.revision import revision
-from gee_export.datasets.manifest import DatasetManifest
-from training.accuracy import bootstrap
-from training.accuracy.evaluation import counted
-from training.accuracy.predictions import predicted
-from training.checkpoints import checkpoint as ck
-from training.checkpoints.atomic_folder import recover
-from training.fitting.plan import Fitted, Plan, nothing
-from training.fitting.ranks import is_follower
-from training.memory import memory_for
-from training.models import build, parameter_count
-from training.models.classical import PixelClassifier
-from training.models.output import Network
-from training.recipes import Recipe, override, recipe
-from training.recipes.settings import pairs
-from training.runs.backbone import Backbone, Start
-from training.runs.finetune import carry, recipe_of
-from training.runs.fitness import check_device, check_recipe_layers, check_size, check_splits
-from training.runs.origins import MIN_AGREEMENT, Origins, answered, foreign_code, kept_chips, left_out
-from training.runs.remote import RunHome, run_home
-from training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
-from training.samples.arguments import check_address, dataset_addresses
-from training.samples.data import SampleSource, open_source
-from training.samples.ground import check_apart
-from training.samples.patches import Patches
-from training.samples.target import VISIBLE, Target
+from isamap.gee_export.base.atomic import check_writable, write_json
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import ground_step_m
+from isamap.gee_export.base.revision import revision
+from isamap.gee_export.datasets.manifest import DatasetManifest
+from isamap.training.accuracy import bootstrap
+from isamap.training.accuracy.evaluation import counted
+from isamap.training.accuracy.predictions import predicted
+from isamap.training.accuracy.uncalled import validation_notes
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints.atomic_folder import recover
+from isamap.training.fitting.dead_units import say_dead_units
+from isamap.training.fitting.duration import say_hours
+from isamap.training.fitting.loggers import DEFAULT as LOGGERS
+from isamap.training.fitting.loggers import check_loggers
+from isamap.training.fitting.plan import FitPlan, Fitted, nothing
+from isamap.training.fitting.ranks import is_follower
+from isamap.training.memory import memory_for
+from isamap.training.models import parameter_count
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.output import Network
+from isamap.training.recipes import Recipe
+from isamap.training.recipes.settings import pairs
+from isamap.training.runs.backbone import Backbone
+from isamap.training.runs.beginning import Beginning, Prepared
+from isamap.training.runs.fitness import check_splits, unlike_splits
+from isamap.training.runs.origins import MIN_AGREEMENT, Origins, foreign_code, say
+from isamap.training.runs.remote import RunHome, run_home
+from isamap.training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
+from isamap.training.samples.arguments import check_address, dataset_addresses
+from isamap.training.samples.data import SampleSource
+from isamap.training.samples.folds import Fold
+from isamap.training.samples.patches import Patches
 
 Data = str | Path | Sequence[str | Path]
-DEFAULT_RECIPE = "crofusenet"
 BYTES_PER_WEIGHT = 4
 
 
@@ -50,7 +53,7 @@ class TrainReport:
     """What `train` did: the run's folder, epochs run, the best epoch and its validation scores.
 
     address: where the run lies for the user, where that is not its folder (gs://). notes: what a fine-tuned network
-    took over, sentence by sentence. waiting_share: of the training time, passed between steps.
+    took over and what to mind, sentence by sentence. waiting_share: of the training time, passed between steps.
     """
 
     folder: Path
@@ -78,113 +81,74 @@ class TrainReport:
         return "\n".join(lines)
 
 
-def train(
-    data: Data,
-    recipe: str | Recipe | None = None,
-    out: str | Path = "runs/run",
-    *,
-    settings: Mapping[str, Any] | Sequence[str] | None = None,
-    start: str | Path | None = None,
-    backbone: str | Path | Backbone | None = None,
-    chips: str | Path | None = None,
-    answers: str | Path | None = None,
-    after_epoch: Callable[[Network, int], None] = nothing,
-    session: Any = None,
-) -> TrainReport:
-    """Train a recipe on one or more patch datasets (folders or gs://); the run's folder holds best/ and last/.
+@dataclass(frozen=True)
+class Watch:
+    """What looks on while a run is trained and does not change what it is: see `train`."""
 
-    A run that was interrupted goes on from its last finished epoch; a finished one is only reported. `settings`
-    changes the recipe: {"epochs": 3} or ["epochs=3"]. out: a folder or gs://bucket/prefix. start: a checkpoint whose
-    weights are taken over by band name (docs/training.md); its recipe is the default then. backbone: a file of
-    published weights for the network's encoder (docs/pretrained.md). chips: an agreement file (imperfect/noise.py) that
-    names the training patches to leave out. answers: the filled-in sheet of `isamap ask`: only its pixels are learned
-    from (docs/active-sampling.md). after_epoch: as Plan's, for what changes weights while they are trained.
+    after_epoch: Callable[[Network, int], None] = nothing
+    loggers: tuple[str, ...] = LOGGERS
+
+
+def train(
+    data: Data, recipe: str | Recipe | None = None, out: str | Path = "", *,
+    settings: Mapping[str, Any] | Sequence[str] | None = None, start: str | Path | None = None,
+    backbone: str | Path | Backbone | None = None, chips: str | Path | None = None, answers: str | Path | None = None,
+    label_weight: float = 0.0, loggers: Sequence[str] = (), fold: Fold | None = None,
+    after_epoch: Callable[[Network, int], None] = nothing, session: Any = None,
+) -> TrainReport:  # fmt: skip
+    """A run: a recipe trained on patch datasets, with the checkpoints best/ and last/ in the run's folder.
+
+    A run that was interrupted (Ctrl-C, a kill) continues from its last finished epoch; a finished one is only reported.
+    Without a GPU it says first about how many hours it takes.
+
+    data: one dataset or several, each a folder or gs://bucket/prefix.
+    recipe: a name of `isamap models`, a .toml file, or a Recipe; crofusenet-tiny if not given, with start its own.
+    out: the run's folder or gs://bucket/prefix; must be given.
+    settings: changes of the recipe, {"epochs": 3} or ["epochs=3"].
+    start: a checkpoint whose weights are taken over by band name (docs/training.md).
+    backbone: a file of published weights for the network's encoder (docs/pretrained.md).
+    chips: what `isamap agreement` wrote; the training patches that it names are left out.
+    answers: the filled-in sheet of `isamap ask`; only its pixels are learned from (docs/active-sampling.md).
+    label_weight: of the mean loss over the data's own labels, beside 1 of that over the answers; 0: answers alone.
+    loggers: names of fitting.loggers.LOGGERS; TensorBoard if none is given.
+    fold: which patches train, validate and test instead of the datasets' own splits (docs/training.md).
+    after_epoch: called with the network and the number of the epoch (from 1) when its steps are over, before
+    validation; it may change weights.
+    session: an open connection, for gs://.
     ValueError: data that cannot train this network, arguments of another form, unknown settings, a folder that holds
     another run. Fault: damaged data, full disk.
     """
-    if start is not None and backbone is not None:
-        raise ValueError(f"--from {start} has weights of the whole network: leave --backbone out")
     addresses = _asked(data, recipe, out, start)
-    settings = pairs(settings)
-    begun = None if start is None else ck.load(start, session)
-    settled, keep = _recipe(recipe, settings, begun), kept_chips(chips, settings)
-    check_device(settled)
-    source = open_source(addresses, settled.bands, target=target_of(settled), keep=keep, session=session)
-    check_apart(source.datasets)
-    source = answered(source, answers)
-    torch.manual_seed(settled.seed)
-    network = build(settled.model, source.band_names, config_for(settled, source))
-    check_size(source, network, settled.crop)
-    check_recipe_layers(settled, network)
-    pretrained = _pretrained(backbone, network)
-    taken = carry(begun, network) if begun is not None else None
-    sentence = None if source.answers is None else source.answers.sentence
-    origins = Origins(taken, left_out(chips, settings), pretrained, sentence)
+    check_loggers(loggers)
+    beginning = Beginning(start, backbone, chips, answers, label_weight, fold)
+    prepared = beginning.prepared(addresses, recipe, pairs(settings), session)
+    if loggers and isinstance(prepared.network, PixelClassifier):
+        raise ValueError(f"{prepared.recipe.model} is fitted at once and has no epochs to log: leave --logger out")
     with run_home(out, session) as home:
-        return _in_home(home, source, network, settled, origins, after_epoch)
-
-
-def target_of(recipe: Recipe) -> Target:
-    """What the recipe learns of a dataset."""
-    sharp = VISIBLE if recipe.sharpens else ()
-    return Target(recipe.scheme, recipe.target, recipe.frames, sharp, recipe.sharp_as)
-
-
-def config_for(recipe: Recipe, source: SampleSource) -> dict[str, Any]:
-    """The network's constructor values for the classes that are learned; ValueError where the recipe says others."""
-    classes = len(source.classes)
-    if (stated := recipe.config.get("classes", classes)) != classes:
-        raise ValueError(
-            f"model.classes={stated}, but scheme {recipe.scheme} has {classes} classes: set model.classes={classes}"
-        )
-    return {"classes": classes, **recipe.config}
-
-
-def _recipe(named: str | Recipe | None, settings: Mapping[str, Any] | None, begun: ck.Checkpoint | None) -> Recipe:
-    """The recipe with its settings; without a name that of the checkpoint to start from, and its network either way."""
-    settings = {key: value for key, value in (settings or {}).items() if key != MIN_AGREEMENT}
-    if isinstance(named, str):
-        return recipe(named, settings)
-    if named is not None or begun is None:
-        return override(named, settings) if named is not None else recipe(DEFAULT_RECIPE, settings)
-    return override(replace(recipe_of(begun), config=_config_of(begun)), settings)
-
-
-def _pretrained(backbone: str | Path | Backbone | None, network: Network) -> Start | None:
-    if backbone is None:
-        return None
-    return (backbone if isinstance(backbone, Backbone) else Backbone(backbone)).into(network)
-
-
-def _config_of(begun: ck.Checkpoint) -> dict[str, Any]:
-    """The checkpoint's constructor values but for the number of classes, which the data decide."""
-    return {key: value for key, value in begun.config.items() if key != "classes"}
+        return _in_home(home, prepared, Watch(after_epoch, tuple(loggers) or LOGGERS))
 
 
 def _asked(data: Any, recipe: Any, out: Any, start: Any) -> list[str | Path]:
     """The datasets' addresses; ValueError where an argument is of another form."""
     if recipe is not None and not isinstance(recipe, (str, Recipe)):
         raise ValueError(f"recipe={recipe!r}: expected a recipe's name, such as 'unet-tiny', or a Recipe")
+    if out == "":
+        raise ValueError("out is missing: name the run's folder, such as out='runs/wuhan'")
     check_address("out", out, "runs/wuhan")
     if start is not None:
         check_address("start", start, "runs/wuhan")
     return dataset_addresses(data)
 
 
-def _in_home(
-    home: RunHome,
-    source: SampleSource,
-    network: Network,
-    recipe: Recipe,
-    origins: Origins,
-    after_epoch: Callable[[Network, int], None],
-) -> TrainReport:
+def _in_home(home: RunHome, prepared: Prepared, watch: Watch) -> TrainReport:
     """Claim the folder, or go on with the run in it, or only report it if it is over."""
+    source, network, recipe, origins = prepared.source, prepared.network, prepared.recipe, prepared.origins
     folder = home.folder
     splits = source.split("train"), source.split("val")
     if not (folder / NOTE).exists():  # no folder is claimed for settings that cannot train
         _check(splits, recipe, source, origins)
     identity: dict[str, Any] = {"data": source.fingerprint, "recipe": recipe.to_json(), "start": None, "chips": None}
+    # A run may go on on another machine, and what computed is no part of what is trained.
     del identity["recipe"]["device"]
     claim(folder, identity | origins.to_json(), shown=home.shown)
     with alone_in(folder / LOCK, home.shown):
@@ -195,9 +159,15 @@ def _in_home(
         home.keep()
         _check_room(home, network)
         description = about_run(source, network, recipe) | {"origin": origins.to_json() | foreign_code(recipe)}
-        plan = Plan(network, source, *splits, recipe, folder, description, after_epoch, saved=home.keep)
-        report = _report(plan, _fit(plan, home), origins)
-        _say_how_sure(plan)
+        plan = FitPlan(
+            network, source, *splits, recipe, folder, description, watch.after_epoch, home.keep, watch.loggers
+        )
+        if not is_follower():
+            say(origins.without_image)
+            say_hours(plan)
+            say_dead_units(plan)
+        fitted = _fit(plan, home)
+        report = _report(plan, fitted, (*origins.sentences, *_warnings(plan)))
         write_json(folder / DONE, report)
         home.keep()
         return _reported(home, report)
@@ -236,7 +206,7 @@ def _check_room(home: RunHome, network: Network) -> None:
         raise
 
 
-def _fit(plan: Plan, home: RunHome) -> Fitted:
+def _fit(plan: FitPlan, home: RunHome) -> Fitted:
     try:
         with memory_for(plan.network, plan.recipe, plan.source.datasets[0].manifest.size):
             return _fitter(plan.network)(plan)
@@ -247,8 +217,16 @@ def _fit(plan: Plan, home: RunHome) -> Fitted:
         raise Fault(f"{plan.folder}: {error.strerror or error}; correct that, then the same command goes on") from error
 
 
-def _say_how_sure(plan: Plan) -> None:
-    """95 % intervals of the validation scores, into the best checkpoint and its card."""
+def _warnings(plan: FitPlan) -> tuple[str, ...]:
+    """What is wrong with the validation that chose the best epoch; writes the intervals of its scores."""
+    notes = validation_notes(_say_how_sure(plan), plan.source.classes)
+    if plan.recipe.target == "share" or plan.source.answers is not None:  # percents; a few chosen pixels
+        return notes
+    return (*notes, *unlike_splits(plan.train, plan.validation, plan.source.classes))
+
+
+def _say_how_sure(plan: FitPlan) -> np.ndarray:
+    """95 % intervals of the validation scores, into the best checkpoint and its card; its confusion counts."""
     best = ck.load(plan.folder / ck.BEST)
     # no more at once than was validated in every epoch: memory must not run out after the last one
     at_once = plan.validated_at_once // plan.recipe.devices
@@ -256,18 +234,19 @@ def _say_how_sure(plan: Plan) -> None:
     by_block, _ = counted(best, batches, plan.source.blocks("val"))
     bounds = bootstrap.rounded(bootstrap.intervals(by_block, best.classes))
     ck.rewrite(replace(best, metrics={**best.metrics, "intervals": bounds}), plan.folder / ck.BEST)
+    confusion: np.ndarray = by_block.sum(axis=0)
+    return confusion
 
 
-def _fitter(network: Network) -> Callable[[Plan], Fitted]:
-    """What teaches this kind of network."""
+def _fitter(network: Network) -> Callable[[FitPlan], Fitted]:
     if isinstance(network, PixelClassifier):
-        from training.fitting.pixels import fit
+        from isamap.training.fitting.pixels import fit
     else:
-        from training.fitting.loop import fit
+        from isamap.training.fitting.loop import fit
     return fit
 
 
-def _report(plan: Plan, fitted: Fitted, origins: Origins) -> dict[str, Any]:
+def _report(plan: FitPlan, fitted: Fitted, notes: Sequence[str]) -> dict[str, Any]:
     """What report.json holds: TrainReport but for places."""
     return {
         "recipe": plan.recipe.name,
@@ -277,7 +256,7 @@ def _report(plan: Plan, fitted: Fitted, origins: Origins) -> dict[str, Any]:
         "best_miou": fitted.best_miou,
         "samples_per_s": round(fitted.samples_per_s, 1),
         "simulated": plan.source.simulated,
-        "notes": list(origins.sentences),
+        "notes": list(notes),
         "waiting_share": round(fitted.waiting_share, 4),
     }
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import errno
-import fcntl
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from gee_export.base.atomic import write_json
-from gee_export.base.errors import Fault
-from training.checkpoints import checkpoint as ck
-from training.fitting.ranks import is_follower
-from training.recipes import Recipe
-from training.recipes.former_names import current
+from isamap.gee_export.base.atomic import write_json
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.platform.lock import take
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.fitting.ranks import is_follower
 
 VERSION = 1
 NOTE, DONE, LOCK, RESUME = "run.json", "report.json", ".lock", "resume.ckpt"
@@ -32,6 +28,7 @@ def claim(folder: Path, identity: Mapping[str, Any], *, shown: str = "") -> None
         if difference := _difference(identity, existing):
             raise ValueError(f"{shown} holds another run: {difference}; choose another --out or remove that folder")
         return
+    # A damaged note beside weights: written again it would call them a run of today's settings.
     if note.exists() and any((folder / name).exists() for name in (ck.BEST, ck.LAST, RESUME)):
         raise Fault(f"{note} is damaged, so what was trained there is unknown; remove {shown} and train again")
     if not note.exists() and folder.is_dir() and any(folder.iterdir()):
@@ -61,13 +58,8 @@ def alone_in(lock: Path, shown: str) -> Iterator[None]:
         yield
         return
     with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN):
-                raise ValueError(
-                    f"another process is training in {shown}: wait for it or choose another --out"
-                ) from error
+        if not take(file):
+            raise ValueError(f"another process is training in {shown}: wait for it or choose another --out")
         yield
 
 
@@ -89,11 +81,9 @@ def _readable(file: Path) -> dict[str, Any] | None:
 
 
 def _difference(identity: Mapping[str, Any], existing: Mapping[str, Any]) -> str:
-    """The first setting that differs, in words, or an empty text; what the older run did not know of is not counted."""
-    unsaid = {field.name: field.default for field in fields(Recipe) if field.default is not MISSING}
-    left, right = (
-        json.loads(json.dumps(unsaid | dict(run) | current(run.get("recipe", {})))) for run in (identity, existing)
-    )
+    """The first setting that differs, in words, or an empty text."""
+    # Through JSON, in which tuples are lists: the note that was read back has no tuples.
+    left, right = (json.loads(json.dumps(dict(run) | run.get("recipe", {}))) for run in (identity, existing))
     for key in left:
         if key != "recipe" and left[key] != right.get(key):
             return f"{key} is {right.get(key)} there, {left[key]} asked"

@@ -1,6 +1,6 @@
 """Fast forward passes: one switch for what runs a checkpoint's network, and in which precision.
 
-Names load when they are used: a map by a graph that was kept (`kept.py`) needs no torch.
+Names load when they are used: a map by a graph that was kept (`kept_graphs.py`) needs no torch.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from training.models.classical import PixelClassifier
-from training.models.output import Network, Output
-from training.models.student import Student
-from training.runtimes.precisions import DEFAULT, INT8, Precision, cpu_multiplies
-from training.runtimes.replay import Replay
+from isamap.training.gpu import MPS
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.output import Network, Output
+from isamap.training.models.student import Student
+from isamap.training.runtimes.precisions import DEFAULT, INT8, Precision, cpu_multiplies
+from isamap.training.runtimes.replay import Replay
 
 
 def check(network: type[Network], precision: Precision, device: str) -> None:
@@ -24,6 +25,8 @@ def check(network: type[Network], precision: Precision, device: str) -> None:
         raise ValueError(f"precision {precision.name}: a student computes in float64, as Earth Engine; leave it out")
     if precision.name == INT8:
         raise ValueError(f"precision {INT8}: runtime torch does not run it; choose runtime openvino or onnx")
+    if device == MPS:
+        raise ValueError(f"precision {precision.name}: an Apple GPU is used in {DEFAULT} alone; leave it out")
     if device == "cpu" and not cpu_multiplies(precision):
         raise ValueError(
             f"precision {precision.name}: this processor has no instructions for it and would be slower than in "

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
+
+
+def preload(runtime: str) -> None:
+    """Loads a runtime's library among the other imports of a command; one that is missing is said where it is used."""
+    if runtime == "openvino":
+        with suppress(ImportError):
+            import_module(runtime)
 
 
 def imported(library: str) -> ModuleType:

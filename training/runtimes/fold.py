@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.overrides import TorchFunctionMode
 
-from training.models.output import Network
+from isamap.training.models.output import Network
 
+# What fuse_conv_bn_eval knows.
 CONVS = (nn.Conv2d, nn.ConvTranspose2d)
 Conv: TypeAlias = nn.Conv2d | nn.ConvTranspose2d
 
@@ -42,8 +43,10 @@ def pairs(network: Network) -> list[tuple[Conv, nn.BatchNorm2d]]:
     foldable = []
     for norm, input_tensor in trace.norms:
         conv = trace.makers.get(id(input_tensor))
+        # Another reader wants the convolution's own result, which folding takes away.
         if conv is None or trace.readers[id(input_tensor)] != 1:
             continue
+        # Called twice, a layer would need two normalisations with one set of weights.
         if trace.calls[conv] == trace.calls[norm] == 1:
             foldable.append((conv, norm))
     return foldable

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from training.checkpoints.checkpoint import Checkpoint
-from training.models import model_named
-from training.models.output import Network, Output
-from training.runtimes import eager, onnx_runtime, openvino, quantized
-from training.runtimes.fold import folded
-from training.runtimes.graph import GraphOf
-from training.runtimes.precisions import DEFAULT, INT8, Precision, precision_of
-from training.runtimes.symmetries import ALONE, Augmented, symmetries_of
+from isamap.training.checkpoints.checkpoint import Checkpoint
+from isamap.training.gpu import MPS, gpu_of
+from isamap.training.models import model_named
+from isamap.training.models.output import Network, Output
+from isamap.training.runtimes import eager, onnx_runtime, openvino, quantized
+from isamap.training.runtimes.fold import folded
+from isamap.training.runtimes.graph import GraphOf
+from isamap.training.runtimes.precisions import DEFAULT, INT8, Precision, precision_of
+from isamap.training.runtimes.symmetries import ALONE, SymmetryMean, symmetries_of
 
 TORCH = "torch"
 Forward = Callable[[Tensor], Output]
@@ -26,7 +26,7 @@ class Runtime:
     """What runs a network.
 
     check(network class, precision, device) refuses what it cannot do here; open(folded network, precision, device)
-    gives the forward pass; devices: "cpu", "cuda", best last. of_graph(graphs by shape, precision) gives the pass of
+    gives the forward pass; devices: of "cpu", "cuda" and "mps". of_graph(graphs by shape, precision) gives the pass of
     ONNX graphs, where it runs such.
     """
 
@@ -43,14 +43,13 @@ def open_forward(
     precision: str = DEFAULT,
     device: str = "cpu",
     tta: str = ALONE,
-    shape: tuple[int, ...] | None = None,
 ) -> Forward:
     """The checkpoint's network as a function from standardised float32 images to `Output` with float32 logits.
 
     Takes (batch, bands, rows, columns), or with dates (batch, dates, bands, rows, columns), on any device. Safe to
-    call from several threads. Only `logits_BKHW` is sure to be there. device: cpu, gpu (or cuda), or auto: the best
-    that the runtime can use here. tta: symmetries over which probabilities are averaged (none, flips or d4), so many
-    times as slow. shape: of one image (bands, rows, columns), to get ready for before the first call.
+    call from several threads. Only `logits_BKHW` is sure to be there. device: cpu, gpu (or cuda, or mps), or auto: the
+    best that the runtime can use here. tta: symmetries over which probabilities are averaged (none, flips or d4), so
+    many times as slow.
     ValueError: a runtime, precision or device that is not known, not installed or not to be had here; int8 of a
     checkpoint that `isamap quantize` did not write.
     """
@@ -61,17 +60,14 @@ def open_forward(
     else:
         forward = engine.open(folded(checkpoint.build()), numbers, torch_device)
     if tta != ALONE:
-        forward = Augmented(forward, symmetries_of(tta))
-    if shape is not None:
-        with torch.inference_mode():
-            forward(torch.zeros(1, *shape, device=torch_device))
+        forward = SymmetryMean(forward, symmetries_of(tta))
     return forward
 
 
 def check_forward(
     checkpoint: Checkpoint, *, runtime: str = TORCH, precision: str = DEFAULT, device: str = "cpu", tta: str = ALONE
 ) -> str:
-    """The device ("cpu" or "cuda") on which `open_forward` will run, checked without reading any weights.
+    """The device ("cpu", "cuda" or "mps") on which `open_forward` will run, checked without reading any weights.
 
     ValueError: as open_forward.
     """
@@ -79,29 +75,30 @@ def check_forward(
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime {runtime!r} is not known: choose one of {', '.join(RUNTIMES)}")
     engine, numbers = RUNTIMES[runtime], precision_of(precision)
-    torch_device = _place(device, runtime)
-    engine.check(model_named(checkpoint.model).network, numbers, torch_device)
+    network = model_named(checkpoint.model).network
+    torch_device = _place(device, runtime, gpu_of(network))
+    engine.check(network, numbers, torch_device)
     if precision == INT8:
         quantized.description_of(checkpoint)
     return torch_device
 
 
-def _place(device: str, runtime: str) -> str:
-    devices, gpu = RUNTIMES[runtime].devices, torch.cuda.is_available()
+def _place(device: str, runtime: str, gpu: str) -> str:
+    devices = RUNTIMES[runtime].devices
     if device == "auto":
-        return devices[-1] if gpu else "cpu"
-    torch_device = {"gpu": "cuda"}.get(device, device)
-    if torch_device not in ("cpu", "cuda"):
+        return gpu if gpu in devices else "cpu"
+    torch_device = {"gpu": gpu or "cuda"}.get(device, device)
+    if torch_device not in ("cpu", "cuda", MPS):
         raise ValueError(f"device {device!r}: expected auto, cpu or gpu")
     if torch_device not in devices:
         raise ValueError(f"runtime {runtime} runs on the CPU: leave device {device} out, or choose runtime {TORCH}")
-    if torch_device == "cuda" and not gpu:
+    if torch_device not in ("cpu", gpu):
         raise ValueError(f"device {device}: this machine has no GPU that torch can use; leave it out or choose cpu")
     return torch_device
 
 
 RUNTIMES: dict[str, Runtime] = {
-    TORCH: Runtime(eager.check, eager.opened, ("cpu", "cuda")),
+    TORCH: Runtime(eager.check, eager.opened, ("cpu", "cuda", MPS)),
     "onnx": Runtime(onnx_runtime.check, onnx_runtime.opened, ("cpu",), onnx_runtime.of_graph),
     "openvino": Runtime(openvino.check, openvino.opened, ("cpu",), openvino.of_graph),
 }

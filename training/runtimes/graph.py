@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training.models.classical import PixelClassifier
-from training.models.output import Network
-from training.models.student import Student
+from isamap.training.models.classical import PixelClassifier
+from isamap.training.models.output import Network
+from isamap.training.models.student import Student
 
 OPSET = 17  # of ai.onnx, August 2022: every runtime that is still kept up reads it
 GraphOf = Callable[[tuple[int, ...]], bytes]  # shape of one image -> its ONNX graph

@@ -15,19 +15,21 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import write_whole
-from training.checkpoints.checkpoint import Checkpoint
-from training.home import cache_home
-from training.runtimes import quantized
-from training.runtimes.precisions import INT8
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import write_whole
+from isamap.training.checkpoints.checkpoint import Checkpoint
+from isamap.training.home import cache_home
+from isamap.training.runtimes import quantized
+from isamap.training.runtimes.precisions import INT8
 
 if TYPE_CHECKING:
-    from training.runtimes.graph import GraphOf
+    from isamap.training.runtimes.graph import GraphOf
 
 VERSION = 1
+# Larger graphs are made each time: MOST_GRAPHS of them would fill the home's disk.
 MOST_BYTES = 64 << 20
 MOST_GRAPHS = 16  # the others, which were made earliest, are removed
+# Of SHA-256 in hexadecimal, before the graph's own bytes.
 _DIGEST_CHARS = 64
 _SOURCES = ("models/*.py", "runtimes/fold.py", "runtimes/graph.py", "runtimes/quantization.py")
 
@@ -52,8 +54,8 @@ def is_kept(checkpoint: Checkpoint, precision: str, shape: tuple[int, ...]) -> b
 
 
 def _made(checkpoint: Checkpoint, precision: str, shape: tuple[int, ...]) -> bytes:
-    from training.runtimes.fold import folded
-    from training.runtimes.graph import graph_of as exported
+    from isamap.training.runtimes.fold import folded
+    from isamap.training.runtimes.graph import graph_of as exported
 
     if precision == INT8:
         return quantized.graph_of(checkpoint)(shape)
@@ -75,6 +77,7 @@ def _file(checkpoint: Checkpoint, precision: str, shape: tuple[int, ...]) -> Pat
 def _sources() -> str:
     """A digest of the programs that make a graph of a checkpoint."""
     home = Path(__file__).resolve().parents[1]
+    # Another release may build the same checkpoint into another graph: its sources are part of the name.
     digest = hashlib.sha256()
     for path in sorted(path for pattern in _SOURCES for path in home.glob(pattern)):
         digest.update(f"{path.name}\n".encode() + path.read_bytes())
@@ -85,6 +88,7 @@ def _read(file: Path | None) -> bytes | None:
     """The graph, or None where there is none or it is damaged."""
     if file is None:
         return None
+    # A home that cannot be read costs a second, not the map: the graph is made again.
     with suppress(OSError):
         content = file.read_bytes()
         digest, graph = content[:_DIGEST_CHARS], content[_DIGEST_CHARS:]

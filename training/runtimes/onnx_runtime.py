@@ -6,11 +6,11 @@ from functools import partial
 
 import numpy as np
 
-from training.models.output import Network
-from training.runtimes.extra import imported
-from training.runtimes.graph import GraphOf, check_exportable, graph_of
-from training.runtimes.per_image import PerImage, Program
-from training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
+from isamap.training.models.output import Network
+from isamap.training.runtimes.extra import imported
+from isamap.training.runtimes.graph import GraphOf, check_exportable, graph_of
+from isamap.training.runtimes.per_image import PerImage, Program
+from isamap.training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
 
 ERRORS_ONLY = 3
 
@@ -42,6 +42,7 @@ def _session(graph: bytes) -> Program:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    # One thread an image: sums split among threads would make last bits depend on the machine (per_image.py).
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = ERRORS_ONLY
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.cpu import cores
-from training.runtimes.extra import imported
-from training.runtimes.per_image import PerImage
-from training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
+from isamap.training.cpu import cores
+from isamap.training.runtimes.extra import imported
+from isamap.training.runtimes.per_image import PerImage
+from isamap.training.runtimes.precisions import DEFAULT, INT8, Precision, check_int8
 
 if TYPE_CHECKING:
-    from training.models.output import Network
-    from training.runtimes.graph import GraphOf
+    from isamap.training.models.output import Network
+    from isamap.training.runtimes.graph import GraphOf
 
 
 def check(network: type[Network], precision: Precision, device: str) -> None:
     """ValueError: a network it does not run, a precision without instructions here, or it is not installed."""
-    from training.runtimes.graph import check_exportable
+    from isamap.training.runtimes.graph import check_exportable
 
     check_exportable(network, "runtime openvino")
     check_precision(precision)
@@ -39,7 +39,7 @@ def check_precision(precision: Precision) -> None:
 
 def opened(network: Network, precision: Precision, device: str) -> PerImage:
     """The folded network run by OpenVINO on the CPU."""
-    from training.runtimes.graph import graph_of
+    from isamap.training.runtimes.graph import graph_of
 
     return of_graph(graph_of(network), precision)
 
@@ -53,6 +53,7 @@ def of_graph(graph: GraphOf, precision: Precision) -> PerImage:
 def _compiled(core, graph: bytes, precision: Precision):
     settings = {
         "INFERENCE_PRECISION_HINT": precision.hint,
+        # As many streams as threads, so that each image is computed by one thread alone (per_image.py).
         "NUM_STREAMS": cores(),
         "INFERENCE_NUM_THREADS": cores(),
     }

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.cpu import cores
+from isamap.training.cpu import cores
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from training.models.output import Output
-    from training.runtimes.graph import GraphOf
+    from isamap.training.models.output import Output
+    from isamap.training.runtimes.graph import GraphOf
 
 Program = Callable[[np.ndarray], np.ndarray]  # one image (1, ...) float32 -> its logits (1, K, H, W) float32
 
@@ -35,7 +35,7 @@ class PerImage:
     def __call__(self, x: Tensor) -> Output:
         import torch
 
-        from training.models.output import Output
+        from isamap.training.models.output import Output
 
         logits = self.logits(np.ascontiguousarray(x.detach().float().cpu().numpy()))
         return Output(torch.from_numpy(logits).to(x.device))
@@ -44,6 +44,7 @@ class PerImage:
         """Logits (images, K, H, W) of standardised float32 images (images, ...)."""
         program = self._program(images.shape[1:])
         alone = [images[i : i + 1] for i in range(len(images))]
+        # A pool for one image would only cost its start.
         if len(alone) == 1:
             return program(alone[0])
         with ThreadPoolExecutor(min(cores(), len(alone))) as pool:

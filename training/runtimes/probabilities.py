@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.checkpoints.checkpoint import Checkpoint
-from training.runtimes import kept_graphs, openvino
-from training.runtimes.precisions import INT8, precision_of
+from isamap.training.checkpoints.checkpoint import Checkpoint
+from isamap.training.runtimes import kept_graphs, openvino
+from isamap.training.runtimes.precisions import INT8, precision_of
 
 if TYPE_CHECKING:
-    from training.runtimes.forward import Forward
+    from isamap.training.runtimes.forward import Forward
 
 # standardised float32 images (images, ...) on the CPU, classes -> those classes' probabilities, float32 (images,
 # classes, rows, columns)
@@ -40,7 +40,7 @@ class Way:
 
 
 def check_way(checkpoint: Checkpoint, way: Way, shape: tuple[int, ...]) -> str:
-    """The device that will be computed on, "cpu" or "cuda"; ValueError as `check_forward`. No weights are read.
+    """The device that will be computed on, "cpu", "cuda" or "mps"; ValueError as `check_forward`. No weights are read.
 
     shape: of one image. A graph that was kept has passed the checks of its network.
     """
@@ -49,7 +49,7 @@ def check_way(checkpoint: Checkpoint, way: Way, shape: tuple[int, ...]) -> str:
         if kept_graphs.is_kept(checkpoint, way.precision, shape):
             openvino.check_precision(numbers)
             return "cpu"
-    from training.runtimes.forward import check_forward
+    from isamap.training.runtimes.forward import check_forward
 
     return check_forward(checkpoint, runtime=way.runtime, precision=way.precision, device=way.device, tta=way.tta)
 
@@ -59,7 +59,7 @@ def open_probabilities(checkpoint: Checkpoint, way: Way) -> Probabilities:
     if way.by_graph and way.device == "cpu":
         graph = kept_graphs.graph_of(checkpoint, way.precision)
         return softmax_of(openvino.of_graph(graph, precision_of(way.precision)).logits)
-    from training.runtimes.forward import open_forward
+    from isamap.training.runtimes.forward import open_forward
 
     return probabilities_of(
         open_forward(checkpoint, runtime=way.runtime, precision=way.precision, device=way.device, tta=way.tta)
@@ -83,8 +83,9 @@ def softmax_of(logits: Callable[[np.ndarray], np.ndarray]) -> Probabilities:
 
     def probabilities(images: np.ndarray, classes: Sequence[int]) -> np.ndarray:
         logits_NKHW = logits(images)
+        # Less the largest logit, or exp would overflow from 89 on.
         powers_NKHW = np.exp(logits_NKHW - logits_NKHW.max(axis=1, keepdims=True))
-        wanted = powers_NKHW if len(classes) == powers_NKHW.shape[1] else powers_NKHW[:, list(classes)]
-        return wanted / powers_NKHW.sum(axis=1, keepdims=True)
+        of_classes_NKHW = powers_NKHW if len(classes) == powers_NKHW.shape[1] else powers_NKHW[:, list(classes)]
+        return of_classes_NKHW / powers_NKHW.sum(axis=1, keepdims=True)
 
     return probabilities

@@ -12,15 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gee_export.base.storage import write_whole
-from training.checkpoints import passport
-from training.checkpoints.checkpoint import BandNorm, Checkpoint, load
-from training.checkpoints.curve import curve_of
-from training.models import model_named
-from training.models.output import Network
-from training.runtimes.extra import imported
-from training.runtimes.fold import folded
-from training.runtimes.graph import OPSET, check_exportable, onnx_graph
+from isamap.gee_export.base.storage import write_whole
+from isamap.training.checkpoints import passport
+from isamap.training.checkpoints.checkpoint import BandNorm, Checkpoint, load
+from isamap.training.checkpoints.curve import curve_of
+from isamap.training.models import model_named
+from isamap.training.models.output import Network
+from isamap.training.runtimes.extra import imported
+from isamap.training.runtimes.fold import folded
+from isamap.training.runtimes.graph import OPSET, check_exportable, onnx_graph
 
 VERSION = "1"  # of the file's metadata
 SIDES_FREE = 0
@@ -74,11 +74,13 @@ def export_onnx(
     if size < 0 or size % trained.multiple:
         raise ValueError(f"size {size}: the network takes multiples of {trained.multiple} px; 0 leaves it free")
     data = _described(_graph(trained, size), trained, size or trained.window)
-    about = path.with_suffix(passport.SUFFIX)
-    about.unlink(missing_ok=True)  # of the file that is replaced
+    passport_path = path.with_suffix(passport.SUFFIX)
+    passport_path.unlink(missing_ok=True)  # of the file that is replaced
     write_whole(path, data)
     passport.write(
-        trained, passport.ModelFile(path, "application/onnx", "onnx.save", "ONNX", True, size or passport.FREE), about
+        trained,
+        passport.ModelFile(path, "application/onnx", "onnx.save", "ONNX", True, size or passport.FREE),
+        passport_path,
     )
     return OnnxReport(
         path, trained.band_names, trained.classes, size, trained.multiple, trained.window, bytes=len(data)
@@ -148,9 +150,6 @@ def metadata(checkpoint: Checkpoint, tile_px: int) -> dict[str, str]:
     """What a reader needs to know, as text or JSON; the second half are the keys of QGIS' Deepness plugin.
 
     tile_px: side of the input that the plugin is to give, the graph's only one where it is fixed.
-
-    Deepness (docs/source/creators/creators_add_metadata_to_model of PUTvision/qgis-plugin-deepness) divides by 255
-    before it standardises: mean 0 and deviation 1/255 undo that.
     """
     step_m = checkpoint.dataset.get("step_m", 10.0)
     threshold, curve = checkpoint.thresholds.get("impervious", 0.5), curve_of(checkpoint)
@@ -175,8 +174,17 @@ def metadata(checkpoint: Checkpoint, tile_px: int) -> dict[str, str]:
         "simulated": json.dumps(checkpoint.simulated),
         "missing": "NaN",
     }
+    return own | calibration | _deepness(checkpoint, tile_px, step_m, threshold)
+
+
+def _deepness(checkpoint: Checkpoint, tile_px: int, step_m: float, threshold: float) -> dict[str, str]:
+    """The plugin's keys.
+
+    Deepness (docs/source/creators/creators_add_metadata_to_model of PUTvision/qgis-plugin-deepness) divides by 255
+    before it standardises: mean 0 and deviation 1/255 undo that.
+    """
     channels = len(checkpoint.bands)
-    deepness = {
+    return {
         "model_type": json.dumps("Segmentor"),
         "class_names": json.dumps(dict(enumerate(checkpoint.classes))),
         "resolution": json.dumps(100 * step_m),
@@ -186,4 +194,3 @@ def metadata(checkpoint: Checkpoint, tile_px: int) -> dict[str, str]:
         "standardization_mean": json.dumps([0.0] * channels),
         "standardization_std": json.dumps([1 / 255] * channels),
     }
-    return own | calibration | deepness

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.models.output import Network
-from training.runtimes.extra import imported
-from training.runtimes.graph import Logits, onnx_graph
+from isamap.training.models.output import Network
+from isamap.training.runtimes.extra import imported
+from isamap.training.runtimes.graph import Logits, onnx_graph
 
 INPUT, LOGITS = "x", "logits"
 _SIDES = {2: "rows", 3: "columns"}

@@ -10,11 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gee_export.base.errors import Fault
-from training.checkpoints.checkpoint import FURTHER, Checkpoint
+from isamap.gee_export.base.errors import Fault
+from isamap.training.checkpoints.checkpoint import FURTHER, Checkpoint
 
 if TYPE_CHECKING:
-    from training.runtimes.graph import GraphOf
+    from isamap.training.runtimes.graph import GraphOf
 
 VERSION = 1
 DESCRIPTION, GRAPH = FURTHER
@@ -56,7 +56,7 @@ def description_of(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def graph_of(checkpoint: Checkpoint) -> GraphOf:
     """The 8-bit graph by the shape of an image. Fault: it is missing or damaged; else as `description_of`."""
-    from training.runtimes.quantization import of_shape
+    from isamap.training.runtimes.quantization import of_shape
 
     facts, path = description_of(checkpoint), Path(checkpoint.location) / GRAPH
     try:

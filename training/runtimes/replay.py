@@ -13,7 +13,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from training.models.output import Output
+from isamap.training.models.output import Output
 
 SHAPES = 4  # recordings kept, each with its own activations in memory; further shapes run without one
 WARM_UPS = 3  # runs before recording, in which libraries choose algorithms and take their workspaces (torch.cuda docs)
@@ -51,6 +51,7 @@ class Replay:
                 return self._forward(x)
             recording.x.copy_(x)
             recording.replay()
+            # The next replay writes into the recording's own output.
             return Output(recording.output.logits_BKHW.clone())
 
     def _held(self, x: Tensor) -> Recording | None:
@@ -65,6 +66,7 @@ def recorded(forward: Placed, x: Tensor) -> Recording:
     static = x.to(forward.device, copy=True)
     beside = torch.cuda.Stream(forward.device)
     beside.wait_stream(torch.cuda.current_stream(forward.device))
+    # On a stream beside the current one, as torch.cuda's documentation asks of warm-ups before a capture.
     with torch.cuda.stream(beside):
         for _ in range(WARM_UPS):
             forward(static)

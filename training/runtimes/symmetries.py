@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.models.output import Output, log_mean
+from isamap.training.models.output import Output, log_mean
 
 ALONE = "none"
 
@@ -43,7 +43,7 @@ SYMMETRIES: dict[str, tuple[Symmetry, ...]] = {
 }
 
 
-class Augmented:
+class SymmetryMean:
     """A forward pass whose probabilities are means over symmetries, always added in the same order."""
 
     def __init__(self, forward: Callable[[Tensor], Output], symmetries: tuple[Symmetry, ...]) -> None:

@@ -3,7 +3,9 @@
 CroFuseNet section II-B names vertical flip, random rotation and Gaussian blur, and no more; LandCover3m section 2.3
 crops at random; RU-Net++ and JointSeg say nothing. Choices: flip with probability 1/2; rotation by quarter turns
 ("turn"), which move pixels and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4
-and a standard deviation of 0.3 to 1 pixel. Ours: gains and offsets of bands ("jitter"), a missing band ("drop").
+and a standard deviation of 0.3 to 1 pixel. Ours: gains and offsets of bands ("jitter"), a missing band ("drop"), and
+another ground, air or sensor ("radiometry"): wider gains and offsets, and a slope along the bands as haze and dry soil
+have.
 """
 
 from __future__ import annotations
@@ -18,13 +20,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.scheme import UNKNOWN
 
 FLIP_SHARE, BLUR_SHARE = 0.5, 0.25
+# Weak: a wider blur would hide roads of one pixel.
 BLUR_SIGMA_PX = (0.3, 1.0)
 JITTER, DROP_SHARE = 0.2, 0.25  # jitter: of gains, and of offsets in standard deviations
-CHANCES = 10  # numbers drawn per patch; each augmentation has its own
+# the simulated world's medians lie up to 1 standard deviation from real ones (docs/starter.md, "How it was made")
+GAIN, OFFSET, COMMON, SLOPE = 0.3, 0.4, 0.4, 0.5
+CHANCES = 11  # numbers drawn per patch; each augmentation has its own
+# Three standard deviations of the widest blur.
 _BLUR_RADIUS_PX = 3
+# Which of a patch's chances: fixed numbers, so that another augmentation changes no former run.
 _CROP_AT = (4, 5)
 
 
@@ -80,10 +87,13 @@ def draws(seed: int, epoch: int, patches: np.ndarray, count: int = CHANCES) -> n
         state = _mixed(np.uint64(seed) + _GOLDEN)
         state = _mixed(state ^ (np.uint64(epoch) * _GOLDEN))
         rows = _mixed(state ^ (patches.astype(np.uint64)[:, None] * _GOLDEN))
+        # A hash, not a generator: a patch's numbers must not depend on its place in the batch or on workers.
         bits = _mixed(rows + np.arange(1, count + 1, dtype=np.uint64)[None] * _GOLDEN)
+    # 53 bits are what a double holds exactly; more could round to 1.
     return (bits >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
+# SplitMix64's increment, 2^64 over the golden ratio: rows and columns get seeds far apart.
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -142,6 +152,7 @@ def _rotated(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     angle = torch.from_numpy(2 * np.pi * chance_B1[:, 0]).to(batch.image_BCHW)
     image, valid = _sampled(batch.image_BCHW, batch.valid_BCHW, angle)
     labelled = (batch.label_BHW != UNKNOWN)[:, None]
+    # Nearest: a class between two others is none of them.
     label, labelled = _sampled(batch.label_BHW[:, None], labelled, angle, mode="nearest")
     label = label.masked_fill(~labelled, UNKNOWN)[:, 0]
     sharp, sharp_valid = batch.sharp_BCHW, batch.sharp_valid_BCHW
@@ -156,10 +167,12 @@ def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "biline
     theta = torch.stack((torch.stack((cos, -sin, zero), -1), torch.stack((sin, cos, zero), -1)), dim=1)
     flat, marks = (tensor.flatten(1, -3).to(angle_B) for tensor in (values, valid))
     grid = F.affine_grid(theta, list(flat.shape), align_corners=False)
+    # Pixel edges span -1 to 1 (align_corners=False): the turn is about the patch's centre, not about a pixel's.
     turned = F.grid_sample(flat, grid, mode=mode, align_corners=False).reshape(values.shape)
     valid_there = F.grid_sample(marks, grid, mode="nearest", align_corners=False).reshape(valid.shape) > 0
     if mode == "bilinear":  # what is missing or outside gives 0 to the sum and nothing to the weight
         weight = F.grid_sample(marks, grid, mode=mode, align_corners=False).reshape(valid.shape)
+        # Where nothing is known both are 0: the clamp keeps 0 / 0 from becoming NaN before the mask sets it to 0.
         turned = turned / weight.clamp(min=1e-6)
     return turned.masked_fill(~valid_there, 0.0).to(values.dtype), valid_there
 
@@ -173,6 +186,7 @@ def _blurred(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
     low, high = BLUR_SIGMA_PX
     sigma = torch.from_numpy(low + (high - low) * chance_B2[chosen_B, 1]).to(batch.image_BCHW)
     image, valid = batch.image_BCHW[rows].flatten(1, -3), batch.valid_BCHW[rows].flatten(1, -3)
+    # Divided by the weight of what is known, or blur would darken the rim of every hole.
     blurred = _smoothed(image, sigma) / _smoothed(valid.to(image), sigma).clamp(min=1e-6)
     blurred = blurred.masked_fill(~valid, 0.0).unflatten(1, batch.image_BCHW.shape[1:-2])
     return replace(batch, image_BCHW=batch.image_BCHW.index_copy(0, rows, blurred))
@@ -185,6 +199,24 @@ def _jittered(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     gain_BC, offset_BC = torch.from_numpy(JITTER * drawn_BC2).to(batch.image_BCHW).unbind(-1)
     gain, offset = (_of_bands(each_BC, batch.image_BCHW) for each_BC in (gain_BC, offset_BC))
     image = (batch.image_BCHW * (1 + gain) + offset).masked_fill(~batch.valid_BCHW, 0.0)
+    return replace(batch, image_BCHW=image)
+
+
+def _another_radiometry(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
+    """Every patch as another ground, air or sensor would show it: gains, offsets and a slope along the bands' order.
+
+    In standard deviations: a gain of 1 +- GAIN and an offset of +- OFFSET of each band, an offset of +- COMMON of all
+    bands, and +- SLOPE at the ends of the bands' order (haze and dry soil), the same on all dates. Missing stays 0.
+    """
+    bands = batch.image_BCHW.shape[-3]
+    drawn_BN = np.stack([_many(chance, (2 * bands + 2,)) for chance in chance_B1[:, 0]]) * 2 - 1
+    line_C = np.linspace(-1, 1, bands) if bands > 1 else np.zeros(1)
+    gain_BC = 1 + GAIN * drawn_BN[:, :bands]
+    offset_BC = OFFSET * drawn_BN[:, bands:-2] + COMMON * drawn_BN[:, [-2]] + SLOPE * drawn_BN[:, [-1]] * line_C
+    like = batch.image_BCHW
+    gain, offset = (_of_bands(torch.from_numpy(each_BC).to(like), like) for each_BC in (gain_BC, offset_BC))
+    # Zeroed again: an offset would tell the network where pixels are missing.
+    image = (batch.image_BCHW * gain + offset).masked_fill(~batch.valid_BCHW, 0.0)
     return replace(batch, image_BCHW=image)
 
 
@@ -208,6 +240,7 @@ def _of_bands(values_BC: Tensor, image: Tensor) -> Tensor:
 
 def _many(chance: float, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform numbers in [0, 1) that follow from one."""
+    # A chance is a whole multiple of 2^-53 (`draws`), so it gives a seed of its own without rounding.
     return np.random.default_rng(int(chance * 2**53)).random(shape)
 
 
@@ -216,6 +249,7 @@ def _smoothed(x_BCHW: Tensor, sigma_B: Tensor) -> Tensor:
     count, channels, height, width = x_BCHW.shape
     offsets = torch.arange(-_BLUR_RADIUS_PX, _BLUR_RADIUS_PX + 1, device=x_BCHW.device, dtype=x_BCHW.dtype)
     kernel = torch.exp(-0.5 * (offsets[None] / sigma_B[:, None]) ** 2)
+    # One group a channel, so that each patch of the batch has a Gaussian of its own in one convolution.
     kernel = (kernel / kernel.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)[:, None]
     flat = x_BCHW.reshape(1, count * channels, height, width)
     flat = F.conv2d(flat, kernel[..., None], padding=(_BLUR_RADIUS_PX, 0), groups=count * channels)
@@ -231,4 +265,5 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "blur": Augmentation(_blurred, (2, 3)),
     "jitter": Augmentation(_jittered, (7,)),
     "drop": Augmentation(_dropped, (8, 9)),
+    "radiometry": Augmentation(_another_radiometry, (10,)),
 }

@@ -12,33 +12,35 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gee_export.base.band_globs import expanded
-from gee_export.base.scheme import CLASSES, UNKNOWN
-from gee_export.datasets.dataset import Band, Dataset, Patch
-from training.checkpoints.checkpoint import BandNorm, standardise
-from training.samples.answers import AnsweredLabels, Answers
-from training.samples.augment import Augmented
-from training.samples.cache import IMAGES, frames_name, open_layer
-from training.samples.ground import distinct_names, spatial_blocks
-from training.samples.patches import Batch, EpochOrder, Part, Patches, label_shares, loader
-from training.samples.target import COMPOSITE_LABELS, LAYERS, VISIBLE, Target, class_numbers, visible
+from isamap.gee_export.base.band_globs import DAY, expanded
+from isamap.gee_export.base.scheme import CLASSES, UNKNOWN
+from isamap.gee_export.datasets.dataset import SPLITS, Band, Dataset, Patch
+from isamap.training.checkpoints.checkpoint import BandNorm, standardise
+from isamap.training.samples.answers import AnsweredLabels, Answers
+from isamap.training.samples.augment import Augmented
+from isamap.training.samples.cache import IMAGES, frames_name, open_layer
+from isamap.training.samples.ground import distinct_names, spatial_blocks
+from isamap.training.samples.patches import Batch, EpochOrder, Part, Patches, label_shares, loader
+from isamap.training.samples.target import COMPOSITE_LABELS, LAYERS, VISIBLE, LearningTarget, class_numbers, visible
 
 __all__ = [
     "CLASSES",
     "Batch",
     "EpochOrder",
+    "LearningTarget",
     "Patches",
     "SampleSource",
-    "Target",
     "label_shares",
     "loader",
     "open_source",
     "prepare",
 ]
 
+# CroFuseNet does not print its scaling; the clip is ours (docs/reference/networks.md, "CroFuseNet: open points").
 REFLECTANCE_RANGE = (0.0, 1.0)
 SHARE_LAYER = "share"
 EMBEDDING = "embedding"  # the unit of vectors of length 1 (gee_export/datasets/packing.py)
+_DAY_BAND = Band(DAY, "day of year", 1.0)
 Keep = Callable[[Patch], bool]
 
 
@@ -47,17 +49,18 @@ class SampleSource:
     """Datasets opened for a network: bands in its order, standardisation, target, splits, provenance.
 
     sharp: the finer image's bands, as stored. keep: which training patches are learned from (None: all). answers: the
-    only pixels of the training patches that are learned from (None: all labels).
+    only pixels of the training patches that are learned from (None: all labels). divided: the split of each dataset's
+    patches by its number in SPLITS, -1 for none (None: the datasets' own).
     """
 
     datasets: tuple[Dataset, ...]
     bands: tuple[BandNorm, ...]
     stored: tuple[Band, ...]
-    home: Path | None = None
-    target: Target = COMPOSITE_LABELS
+    target: LearningTarget = COMPOSITE_LABELS
     sharp: tuple[Band, ...] = ()
     keep: Keep | None = None
     answers: Answers | None = None
+    divided: tuple[np.ndarray, ...] | None = None
 
     @property
     def band_names(self) -> tuple[str, ...]:
@@ -67,6 +70,11 @@ class SampleSource:
     def classes(self) -> tuple[str, ...]:
         """Names of the classes that are learned, by number."""
         return self.target.classes
+
+    @property
+    def label_weight(self) -> float:
+        """Of the data's own labels beside answers; 0 where only one of the two is learned from."""
+        return 0.0 if self.answers is None else self.answers.label_weight
 
     @property
     def ratio(self) -> int:
@@ -84,14 +92,23 @@ class SampleSource:
 
     def split(self, name: str) -> Patches:
         """The patches of train (those to keep), val or test, in the datasets' order."""
-        parts = [self._part(dataset, self._rows(dataset, name)) for dataset in self.datasets]
+        parts = [self._part(dataset, self._rows(at, name)) for at, dataset in enumerate(self.datasets)]
         if self.answers is not None and name == "train":
             parts = [self._relabelled(*pair, self.answers) for pair in zip(self.datasets, parts, strict=True)]
         return Patches(parts, len(self.classes))
 
+    def filled(self, name: str) -> Patches:
+        """The patches of a split; ValueError where it has none."""
+        patches = self.split(name)
+        if not len(patches):
+            raise ValueError(f"the {name} split is empty: export a larger region or choose another split")
+        return patches
+
     def patches(self, name: str) -> tuple[tuple[Dataset, Patch], ...]:
         """Dataset and index entry of each patch of a split, in the split's order."""
-        return tuple((dataset, dataset.patches[row]) for dataset in self.datasets for row in self._rows(dataset, name))
+        return tuple(
+            (dataset, dataset.patches[row]) for at, dataset in enumerate(self.datasets) for row in self._rows(at, name)
+        )
 
     def blocks(self, name: str) -> np.ndarray:
         """Number of the spatial block (ground.spatial_blocks) of each patch of a split, in the split's order."""
@@ -114,17 +131,23 @@ class SampleSource:
         by_name = {band.name: band for band in self.bands}
         return tuple(by_name[name] for name in self.target.sharp_as)
 
-    def _rows(self, dataset: Dataset, name: str) -> np.ndarray:
+    def _rows(self, at: int, name: str) -> np.ndarray:
+        """Of the dataset of that number, the patches of a split."""
+        patches = self.datasets[at].patches
+        inside = np.array([patch.split == name for patch in patches], dtype=bool)
+        if self.divided is not None:
+            inside = self.divided[at] == SPLITS.index(name)
         keeps = [] if name != "train" else [keep for keep in (self.keep, self._is_answered) if keep is not None]
-        return np.flatnonzero([patch.split == name and all(k(patch) for k in keeps) for patch in dataset.patches])
+        return np.array([row for row in np.flatnonzero(inside) if all(k(patches[row]) for k in keeps)], dtype=np.int64)
 
     @property
     def _is_answered(self) -> Keep | None:
         return None if self.answers is None else self.answers.have
 
     def _relabelled(self, dataset: Dataset, dataset_part: Part, answers: Answers) -> Part:
-        """The part with the answers as its labels."""
-        labels = AnsweredLabels.of(dataset, answers, self.classes)
+        stored = open_layer(dataset, LAYERS[self.target.layer])
+        own = (stored, dataset_part.class_of) if answers.label_weight else None
+        labels = AnsweredLabels.of(dataset, answers, self.classes, own)
         return replace(dataset_part, labels=labels, class_of=np.arange(256))
 
     def _part(self, dataset: Dataset, rows: np.ndarray) -> Part:
@@ -133,16 +156,21 @@ class SampleSource:
         if self.sharp:
             stored_names = dataset.stored("fine").band_names
             channels = tuple(stored_names.index(band.name) for band in self.sharp)
-            sharp = {"sharp": open_layer(dataset, "fine", self.home), "sharp_channels": channels}
+            sharp = {"sharp": open_layer(dataset, "fine"), "sharp_channels": channels}
         return Part(
-            images=open_layer(dataset, frames_name(target.frames) if target.frames else IMAGES, self.home),
-            labels=open_layer(dataset, LAYERS[target.layer], self.home),
+            images=open_layer(dataset, _images_name(target)),
+            labels=open_layer(dataset, LAYERS[target.layer]),
             rows=rows,
-            channels=tuple(head.band_names.index(band) for band in self.band_names),
+            channels=tuple((*head.band_names, DAY).index(band) for band in self.band_names),
             class_of=class_numbers(head, target),
             mapped=target.layer != SHARE_LAYER,
             **sharp,
         )
+
+
+def _images_name(target: LearningTarget) -> str:
+    """The cache's layer that the target's input is read from."""
+    return frames_name(target.frames, days=target.days) if target.frames else IMAGES
 
 
 def prepare(batch: Batch, stored: Sequence[Band], bands: Sequence[BandNorm]) -> Augmented:
@@ -166,7 +194,7 @@ def open_source(
     data: Sequence[str | Path],
     bands: Sequence[str] = (),
     *,
-    target: Target = COMPOSITE_LABELS,
+    target: LearningTarget = COMPOSITE_LABELS,
     keep: Keep | None = None,
     session: Any = None,
     home: Path | None = None,
@@ -179,15 +207,33 @@ def open_source(
     if not data:
         raise ValueError("no dataset given: name at least one")
     datasets = tuple(Dataset.open(path, session) for path in data)
-    names = expanded(bands, datasets[0].manifest.band_names) or datasets[0].manifest.band_names
-    stored = tuple(_stored(datasets, name) for name in names)
+    # The day of year is no band of a dataset: it exists only where dates are read one by one.
+    target = replace(target, days=bool(target.frames) and (target.days or DAY in bands))
+    stored_names = datasets[0].manifest.band_names
+    names = expanded([band for band in bands if band != DAY], stored_names) or stored_names
+    stored = (*(_stored(datasets, name) for name in names), *([_DAY_BAND] if target.days else []))
     _check_equal(datasets)
     sharp = _check_target(datasets, stored, target)
     norms = tuple(_norm(datasets, band) for band in stored)
-    return SampleSource(datasets, norms, stored, home, target, sharp, keep)
+    return SampleSource(datasets, norms, stored, target, sharp, keep)
 
 
-def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: Target) -> tuple[Band, ...]:
+def of_both_levels(sources: Sequence[SampleSource]) -> SampleSource:
+    """Sources of different processing levels as one, standardised over all; its first dataset says the level of maps.
+
+    ValueError: bands stored differently, another target, patches of another size.
+    """
+    first = sources[0]
+    for source in sources[1:]:
+        if (source.stored, source.target) != (first.stored, first.target):
+            raise ValueError(f"sources of bands {first.band_names} and {source.band_names} differ in storage or target")
+        if source.datasets[0].manifest.size != first.datasets[0].manifest.size:
+            raise ValueError("sources of different levels have patches of another size: export them with one --size")
+    datasets = tuple(dataset for source in sources for dataset in source.datasets)
+    return replace(first, datasets=datasets, bands=tuple(_norm(datasets, band) for band in first.stored))
+
+
+def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: LearningTarget) -> tuple[Band, ...]:
     """The finer image's bands that the target needs; ValueError where the datasets cannot teach it."""
     for dataset in datasets:
         class_numbers(dataset.manifest, target)
@@ -206,7 +252,7 @@ def _check_target(datasets: Sequence[Dataset], stored: Sequence[Band], target: T
     return _sharp_bands(datasets[0], stored, target) if target.sharp else ()
 
 
-def _sharp_bands(dataset: Dataset, stored: Sequence[Band], target: Target) -> tuple[Band, ...]:
+def _sharp_bands(dataset: Dataset, stored: Sequence[Band], target: LearningTarget) -> tuple[Band, ...]:
     fine = dataset.stored("fine")
     names = visible(fine.band_names) if target.sharp == VISIBLE else target.sharp
     by_name, inputs = {band.name: band for band in fine.bands}, {band.name: band for band in stored}
@@ -218,12 +264,16 @@ def _sharp_bands(dataset: Dataset, stored: Sequence[Band], target: Target) -> tu
             f"as {', '.join(target.sharp_as)}"
         )
     for name, like in zip(names, target.sharp_as, strict=True):
-        if by_name[name].unit != inputs[like].unit:
-            raise ValueError(
-                f"the finer image's band {name} is in {by_name[name].unit}, the input's {like} in {inputs[like].unit}: "
-                "export it with --fine-unit"
-            )
+        _check_unit(by_name[name], inputs[like])
     return tuple(by_name[name] for name in names)
+
+
+def _check_unit(fine: Band, like: Band) -> None:
+    if fine.unit != like.unit:
+        raise ValueError(
+            f"the finer image's band {fine.name} is in {fine.unit}, the input's {like.name} in {like.unit}: "
+            "export it with --fine-unit"
+        )
 
 
 def _stored(datasets: Sequence[Dataset], name: str) -> Band:
@@ -252,6 +302,7 @@ def _check_equal(datasets: Sequence[Dataset]) -> None:
                     f"datasets {names} differ in {field}: {getattr(first, field)} and "
                     f"{getattr(head, field)}; export them with the same"
                 )
+        # One network cannot tell composites apart: a month's median and a mean have other values for the same ground.
         if differing := _differing(first.settings, head.settings):
             raise ValueError(f"datasets {names} differ in composite setting {differing}; export them with the same")
 
@@ -266,6 +317,9 @@ def _differing(left: Mapping[str, Any], right: Mapping[str, Any]) -> str:
 
 def _norm(datasets: Sequence[Dataset], band: Band) -> BandNorm:
     """Mean and standard deviation over all datasets' valid training pixels, from their manifests' statistics."""
+    # The network makes harmonics of the day itself (models/temporal.py): a z-score would take the year's length away.
+    if band == _DAY_BAND:
+        return BandNorm(band.name, band.unit, 0.0, 1.0)
     count = total = squares = 0.0
     for dataset in datasets:
         if (band_statistics := dataset.manifest.statistics.get(band.name)) is None:
@@ -280,7 +334,9 @@ def _norm(datasets: Sequence[Dataset], band: Band) -> BandNorm:
     mean = total / count
     if not math.isfinite(mean + squares):
         raise ValueError(f"band {band.name}: the manifest's mean or deviation is no number; export the dataset again")
+    # Statistics of manifests are joined, no pixel is read again; rounding may put the difference of equals below 0.
     std = math.sqrt(max(0.0, squares / count - mean * mean))
+    # A thousandth of a step as stored: below it a band is constant but for rounding, which a z-score would blow up.
     if std < abs(band.scale) * 1e-3:
         raise ValueError(
             f"band {band.name} is {mean:g} everywhere in the training patches: leave it out with --set bands=..."

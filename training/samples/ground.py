@@ -14,9 +14,10 @@ import numpy as np
 import shapely
 from odc.geo import CRS
 
-from gee_export.base.grid import crs_of, ground_step_m
-from gee_export.datasets.dataset import Dataset, Patch
+from isamap.gee_export.base.grid import crs_of, ground_step_m
+from isamap.gee_export.datasets.dataset import Dataset, Patch
 
+# 128 pixels of 10 m: the side of a patch by default, so blocks are as wide as what is drawn.
 BLOCK_M = 1280.0
 _TOUCH = 0.001  # of a side: patches that only share an edge share no pixel
 
@@ -26,6 +27,7 @@ def check_apart(datasets: Sequence[Dataset]) -> None:
 
     Within one dataset the export sees to it; random splits leak and say so themselves.
     """
+    # Random splits share ground by their nature, and the report says so.
     divided = [dataset for dataset in datasets if dataset.manifest.split.get("kind") != "random"]
     for first, second in permutations(divided, 2):
         trained, judged = _boxes(first, ("train",)), _boxes(second, ("val", "test"))
@@ -47,6 +49,21 @@ def distinct_names(left: Dataset, right: Dataset) -> tuple[str, str]:
     return f"{names[0]} ({left.storage.url})", f"{names[1]} ({right.storage.url})"
 
 
+def overlapping_pairs(patches: Sequence[tuple[Dataset, Patch]]) -> np.ndarray:
+    """Numbers (2, M) of patches that share ground with one another, each pair in both orders, none with itself."""
+    geoboxes = [dataset.geobox(patch) for dataset, patch in patches]
+    systems = [crs_of(geobox) for geobox in geoboxes]
+    boxes = shapely.box(*np.array([tuple(geobox.boundingbox) for geobox in geoboxes]).T)
+    # Two zones meet on the ground but not in their coordinates: only degrees are common to both.
+    if len(set(systems)) > 1:
+        at_N = np.array([systems.index(each) for each in systems])
+        for first in np.unique(at_N):
+            boxes[at_N == first] = _turned(systems[first], boxes[at_N == first])
+    inner = shapely.buffer(boxes, -_TOUCH * np.sqrt(shapely.area(boxes)), join_style="mitre")
+    left, right = shapely.STRtree(boxes).query(inner, predicate="intersects")
+    return np.stack([left, right])[:, left != right]
+
+
 def _boxes(dataset: Dataset, splits: Sequence[str]) -> dict[CRS, np.ndarray]:
     """The patches' squares on the ground, in the units of each CRS."""
     edges_of: dict[CRS, list] = defaultdict(list)
@@ -63,14 +80,19 @@ def _comparable(left: tuple[CRS, np.ndarray], right: tuple[CRS, np.ndarray]) -> 
 
 def _in_degrees(crs: CRS, boxes: np.ndarray) -> np.ndarray:
     """Without those that lie across the 180th meridian, which have no one place there."""
-    change = crs.transformer_to_crs(CRS("EPSG:4326"))
-    turned = shapely.transform(boxes, lambda places: np.stack(change(*places.T), axis=-1))
+    turned = _turned(crs, boxes)
     west, _, east, _ = shapely.bounds(turned).T
     return turned[east - west < 180]
 
 
+def _turned(crs: CRS, boxes: np.ndarray) -> np.ndarray:
+    change = crs.transformer_to_crs(CRS("EPSG:4326"))
+    return shapely.transform(boxes, lambda places: np.stack(change(*places.T), axis=-1))
+
+
 def _overlapping(trained: np.ndarray, judged: np.ndarray) -> int:
     """How many of the first squares share ground with any of the second."""
+    # Shrunk by a thousandth: squares side by side touch, and rounding would call that shared ground.
     inner = shapely.buffer(trained, -_TOUCH * np.sqrt(shapely.area(trained)), join_style="mitre")
     return len(np.unique(shapely.STRtree(judged).query(inner, predicate="intersects")[0]))
 
@@ -83,13 +105,13 @@ def spatial_blocks(patches: Sequence[tuple[Dataset, Patch]]) -> np.ndarray:
     for every dataset and date: patches of one place and several dates are one block. Made for resampling (intervals of
     scores): errors near each other are alike.
     """
-    keys = [_square(dataset, patch) for dataset, patch in patches]
+    keys = [square_of(dataset, patch) for dataset, patch in patches]
     numbers = {key: block for block, key in enumerate(dict.fromkeys(keys))}
     return np.array([numbers[key] for key in keys], dtype=np.int64)
 
 
-def _square(dataset: Dataset, patch: Patch) -> tuple[str, int, int]:
-    """CRS, row and column of the square."""
+def square_of(dataset: Dataset, patch: Patch) -> tuple[str, int, int]:
+    """CRS, row and column of the square of `spatial_blocks` that holds a patch's centre."""
     head = dataset.manifest
     box = dataset.geobox(patch)
     grid = head.grids[patch.region].geobox
@@ -103,4 +125,5 @@ def _square(dataset: Dataset, patch: Patch) -> tuple[str, int, int]:
     return str(grid.crs), floor(y / high), floor(x / wide)
 
 
+# Asked for each patch of a dataset, whose patches share a few grids.
 _steps_m = lru_cache(ground_step_m)

@@ -12,8 +12,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, Subset
 from torch.utils.data import Dataset as TorchDataset
 
-from gee_export.base.scheme import CLASSES, UNKNOWN
-from training.samples.answers import AnsweredLabels
+from isamap.gee_export.base.scheme import CLASSES, UNKNOWN
+from isamap.training.samples.answers import ANSWERED, AnsweredLabels
+
+_ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Patches(TorchDataset):
     def __getitems__(self, indices: Sequence[int]) -> Batch:
         """The patches as one batch: one gather per dataset from its memory maps."""
         indices_B = np.asarray(indices, dtype=np.int64)
+        # A whole batch at once: 20,682 patches a second against 14,826 one by one (docs/reference/performance.md).
         owner = np.searchsorted(self.ends, indices_B, side="right")
         gathered = [self._gather(part_index, indices_B[owner == part_index]) for part_index in np.unique(owner)]
         arrays = [
@@ -95,6 +98,7 @@ class Patches(TorchDataset):
             for arrays_of_parts in zip(*gathered, strict=True)
         ]
         if len(gathered) > 1:
+            # Parts come one dataset after another: this permutation restores the order in which patches were asked for.
             back = np.argsort(np.argsort(owner, kind="stable"), kind="stable")
             arrays = [array[back] for array in arrays]
         image, label, *sharp = (torch.from_numpy(array) for array in arrays)
@@ -146,7 +150,7 @@ def balanced_weights(patches: Patches) -> np.ndarray:
 
     A patch without a known pixel has none.
     """
-    counts_NK = np.concatenate([*(_counted(part, patches.classes) for part in patches.parts)])
+    counts_NK = np.concatenate([*(_counted(dataset_part, patches.classes) for dataset_part in patches.parts)])
     present = counts_NK.sum(axis=0) > 0
     return (counts_NK[:, present] / counts_NK[:, present].sum(axis=0)).mean(axis=1)
 
@@ -155,8 +159,9 @@ def _counted(dataset_part: Part, classes: int) -> np.ndarray:
     """Label pixels of each class in each patch of a part, float64 (patches, classes)."""
     rows = [np.bincount(dataset_part.labels[row].ravel(), minlength=256) for row in dataset_part.rows]
     counts_NK = np.zeros((len(rows), 256))
+    # Several stored numbers can be one class: `+=` with repeated indices would keep the last of them only.
     np.add.at(counts_NK.T, dataset_part.class_of, np.asarray(rows, dtype=np.float64).T)
-    return counts_NK[:, :classes]
+    return counts_NK[:, :classes] + counts_NK[:, ANSWERED : ANSWERED + classes]
 
 
 def loader(patches: Patches | Subset[Any], batch: int, order: EpochOrder | range | None = None) -> DataLoader:
@@ -165,6 +170,7 @@ def loader(patches: Patches | Subset[Any], batch: int, order: EpochOrder | range
     No worker processes: gathering from the memory map is faster than sending tensors between processes
     (docs/reference/performance.md, "Training reads").
     """
+    # Only whole batches are trained on, so that an epoch's steps follow from counts; scores need every patch.
     return DataLoader(
         patches, batch, sampler=order, drop_last=isinstance(order, EpochOrder), collate_fn=_as_is, num_workers=0
     )
@@ -174,16 +180,17 @@ def _as_is(batch: Any) -> Any:  # Patches gives whole batches, for which torch h
     return batch
 
 
-def label_shares(patches: Patches, rows_at_once: int = 256) -> tuple[float, ...]:
+def label_shares(patches: Patches) -> tuple[float, ...]:
     """Share of every class among all label pixels of a split, then that of unknown pixels."""
     counts = np.zeros(256, dtype=np.int64)
     for dataset_part in patches.parts:
-        for start in range(0, len(dataset_part.rows), rows_at_once):
+        for start in range(0, len(dataset_part.rows), _ROWS_AT_ONCE):
             value_counts = np.bincount(
-                dataset_part.labels[dataset_part.rows[start : start + rows_at_once]].ravel(), minlength=256
+                dataset_part.labels[dataset_part.rows[start : start + _ROWS_AT_ONCE]].ravel(), minlength=256
             )
             np.add.at(counts, dataset_part.class_of, value_counts)
-    total = max(1, int(counts.sum()))
+    counts[: patches.classes] += counts[ANSWERED : ANSWERED + patches.classes]
+    total = max(1, int(counts[: patches.classes].sum() + counts[UNKNOWN]))
     return (*(counts[: patches.classes] / total).tolist(), float(counts[UNKNOWN] / total))
 
 
@@ -191,4 +198,5 @@ def classes_of(label_BHW: Tensor) -> Tensor:
     """Labels as they are; of impervious shares 1 from a half on, 255 where unknown."""
     if not label_BHW.is_floating_point():
         return label_BHW
+    # From a half on, as `class_numbers` and maps decide.
     return torch.where(label_BHW == UNKNOWN, float(UNKNOWN), (label_BHW >= 0.5).float()).byte()

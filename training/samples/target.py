@@ -7,35 +7,38 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gee_export.base.scheme import CLASSES, SCHEMES, SEVEN, UNKNOWN, scheme_name
-from gee_export.datasets.manifest import DatasetManifest
-from training.models.sharpened import RGB
+from isamap.gee_export.base.scheme import CLASSES, SCHEMES, SEVEN, UNKNOWN
+from isamap.gee_export.datasets.manifest import DatasetManifest
+from isamap.training.models.sharpened import RGB
 
 # of a target: the cache's layer that is read, and the layers that the dataset must hold
 LAYERS: dict[str, str] = {"label": "labels", "fine": "fine_labels", "share": "shares"}
 VISIBLE = ("visible",)
+# Sentinel-2's names first: b1 to b3 are the order of drivers that know no names.
 _VISIBLE_NAMES = (("B4", "B3", "B2"), ("R", "G", "B"), ("red", "green", "blue"), ("b1", "b2", "b3"))
+# Sentinel-2 passes some 70 times a year: more dates would only repeat some.
 MOST_DATES = 64
 
 
 @dataclass(frozen=True)
-class Target:
+class LearningTarget:
     """What a network learns of a dataset's patches.
 
     scheme: "isa" (pervious, impervious) or "landcover3m" (seven classes). layer: "label", "fine" (the finer image's
-    labels) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the composite. sharp: names
-    of the finer image's bands that are wanted as the true image, VISIBLE for its red, green and blue; they are
-    standardised as the image's bands `sharp_as`, in the same order.
+    labels) or "share" (impervious share, 0 to 1). frames: dates given to the network, 0 for the composite. days:
+    whether each date's day of year is its last band. sharp: names of the finer image's bands that are wanted as the
+    true image, VISIBLE for its red, green and blue; they are standardised as the image's bands `sharp_as`, in the same
+    order.
     """
 
     scheme: str = "isa"
     layer: str = "label"
     frames: int = 0
+    days: bool = False
     sharp: tuple[str, ...] = ()
     sharp_as: tuple[str, ...] = RGB
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scheme", scheme_name(self.scheme))
         for name, allowed in (("scheme", SCHEMES), ("layer", LAYERS)):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} {getattr(self, name)!r} is not known: choose one of {', '.join(allowed)}")
@@ -55,17 +58,19 @@ class Target:
         return self.layer == "fine" or bool(self.sharp)
 
 
-COMPOSITE_LABELS = Target()
+COMPOSITE_LABELS = LearningTarget()
 
 
-def class_numbers(head: DatasetManifest, target: Target) -> np.ndarray:
+def class_numbers(head: DatasetManifest, target: LearningTarget) -> np.ndarray:
     """For each stored number 0..255 of the target's layer its class, or 255; uint8 (256,).
 
     "isa" of seven classes: 1 where impervious, else 0. Shares in percent: 1 from 50 on. Numbers that are no class stay
     as they are, to be noticed where they are counted. ValueError: seven classes wanted of a dataset of two.
     """
+    # A table of all 256 numbers: labels become classes by one look-up a pixel, whatever the dataset's numbers are.
     number_of = np.arange(256, dtype=np.uint8)
     if target.layer == "share":
+        # As maps decide: half of a pixel makes it impervious.
         number_of[:101] = np.arange(101) >= 50
         return number_of
     stored_classes = _held_classes(head)
@@ -87,7 +92,7 @@ def _held_classes(head: DatasetManifest) -> Mapping[int, str]:
     if head.label is not None:
         return {int(value): name for value, name in head.label.get("classes", {}).items()}
     scheme = head.asked.get("fine", {}).get("label", {}).get("scheme", "isa")
-    return dict(enumerate(SCHEMES[scheme_name(scheme)].names if scheme_name(scheme) in SCHEMES else CLASSES))
+    return dict(enumerate(SCHEMES[scheme].names if scheme in SCHEMES else CLASSES))
 
 
 def visible(names: Sequence[str]) -> tuple[str, ...]:

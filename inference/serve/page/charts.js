@@ -13,7 +13,7 @@ export function areaTable(classes, inView, inMap, { hidden = new Set(), ontoggle
 function areaRow({ value, name, colour }, inView, inMap, sum, hidden, ontoggle) {
   const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
   swatch.style.backgroundColor = `#${colour.replace("#", "")}`;
-  const box = ontoggle && el("input", { type: "checkbox", checked: !hidden.has(value), onchange: (event) => ontoggle(value, event.target.checked) });
+  const box = ontoggle && el("input", { type: "checkbox", "data-key": `class-${value}`, checked: !hidden.has(value), onchange: (event) => ontoggle(value, event.target.checked) });
   const bar = el("span", { class: "bar-fill" });
   bar.style.width = `${sum ? (100 * (inView ?? 0)) / sum : 0}%`;
   bar.style.backgroundColor = swatch.style.backgroundColor;
@@ -27,11 +27,19 @@ function areaRow({ value, name, colour }, inView, inMap, sum, hidden, ontoggle) 
   );
 }
 
+/** Areas of each class by district, km². */
+export function districtTable(caption, classes, districts) {
+  const head = el("tr", {}, ["District", ...classes.map((name) => `${name}, km²`), "not known"].map((text) => el("th", { scope: "col" }, text)));
+  const rows = districts.map(({ name, area_km2: areas, nodata_km2: unknown }) =>
+    el("tr", {}, el("th", { scope: "row" }, name), classes.map((each) => el("td", {}, km2(areas[each]))), el("td", {}, km2(unknown))));
+  return el("table", {}, el("caption", { class: "quiet" }, caption), el("thead", {}, head), el("tbody", {}, rows));
+}
+
 const WIDTH = 300;
 const HEIGHT = 120;
 const [LEFT, BOTTOM, TOP] = [8, 22, 20];
 
-/** Values by label as columns, the chosen one strong; a table of the same numbers stands in its description. */
+/** Values by label as columns, the one at the index `chosen` strong; a table of the same numbers stands in its description. */
 export function columnChart(title, entries, chosen, words) {
   const most = Math.max(...entries.map(({ value }) => value), 1e-12);
   const step = (WIDTH - LEFT * 2) / entries.length;
@@ -41,7 +49,7 @@ export function columnChart(title, entries, chosen, words) {
   entries.forEach(({ label, value }, index) => {
     const tall = (value / most) * (HEIGHT - BOTTOM - TOP);
     const [middle, wide] = [LEFT + (index + 0.5) * step, Math.min(44, step * 0.7)];
-    const strong = label === chosen ? " strong" : "";
+    const strong = index === chosen ? " strong" : "";
     chart.append(svg("rect", { x: middle - wide / 2, y: HEIGHT - BOTTOM - tall, width: wide, height: tall, rx: 2, class: `column${strong}` }));
     if (entries.length > 8 && index % 2 && !strong) return;
     chart.append(svg("text", { x: middle, y: HEIGHT - 7, class: `tick${strong}` }, document.createTextNode(label)));

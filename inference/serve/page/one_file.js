@@ -1,7 +1,7 @@
 // A page with its maps inside: no server, no request.
 
 import { areaTable, columnChart } from "./charts.js";
-import { announce, byId, degrees, el, km2, percent, settled } from "./dom.js";
+import { announce, byId, degrees, el, km2, percent, renewChildren, settled } from "./dom.js";
 import { furnish, Marker, SwipeHandle } from "./furniture.js";
 import { areasInView, classPalette, GridLayer, probabilityPalette, rampStyle, UNKNOWN } from "./grid_layer.js";
 import { LatticePlane } from "./plane.js";
@@ -126,9 +126,7 @@ class OneFile {
     const inView = areasInView(await this.layer(this.left.map, "class"), this.viewport.view, this.areaAt);
     const inMap = Object.fromEntries(this.head.classes.map(({ value, name }) => [value, map.area_km2[name]]));
     const options = { hidden: this.hidden, ontoggle: (value, visible) => this.toggleClass(value, visible) };
-    const focus = document.activeElement?.dataset?.value;
-    byId("areas").replaceChildren(areaTable(this.head.classes, inView, inMap, options), this.unknownLine(inView, map));
-    if (focus) byId("areas").querySelector(`[data-value="${focus}"]`)?.focus();
+    renewChildren(byId("areas"), areaTable(this.head.classes, inView, inMap, options), this.unknownLine(inView, map));
     if (this.head.maps.length > 1) await this.showChart();
   }
 
@@ -144,8 +142,7 @@ class OneFile {
     const entries = [];
     for (const [map, { label }] of this.head.maps.entries())
       entries.push({ label, value: areasInView(await this.layer(map, "class"), view, this.areaAt)[value] });
-    const chosen = entries[this.left.map].label;
-    byId("chart").replaceChildren(columnChart(`${name} in the view, km²`, entries, chosen, km2));
+    byId("chart").replaceChildren(columnChart(`${name} in the view, km²`, entries, this.left.map, km2));
   }
 
   toggleClass(value, visible) {

@@ -1,15 +1,18 @@
 // A new map: place, period and network; what it takes, before it begins; its start.
 
-import { announce, byId, el, km2, settled } from "./dom.js";
+import { announce, byId, counted, el, km2, minutes, renewChildren, settled } from "./dom.js";
 
 const SEASONS = { DJF: "winter (DJF)", MAM: "spring (MAM)", JJA: "summer (JJA)", SON: "autumn (SON)" };
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
+const [FIRST_YEAR, USUAL_YEAR] = [2015, 2020]; // Sentinel-2's first
 
 export class Order {
   /** `started(job)` gets the job's statusInfo. */
   constructor(service, place, started) {
     Object.assign(this, { service, place, started, turn: 0 });
     this.price = settled(350, () => this.showPrice());
+    const years = Array.from({ length: new Date().getFullYear() - FIRST_YEAR + 1 }, (_, index) => String(FIRST_YEAR + index));
+    byId("year-of-map").replaceChildren(...years.reverse().map((value) => el("option", { value, selected: Number(value) === USUAL_YEAR }, value)));
     byId("span").replaceChildren(
       el("option", { value: "" }, "whole year"),
       ...Object.entries(SEASONS).map(([value, text]) => el("option", { value }, text)),
@@ -26,24 +29,21 @@ export class Order {
     const { checkpoints } = await this.service.json("/checkpoints");
     this.checkpoints = new Map(checkpoints.map((each) => [each.name, each]));
     const chosen = byId("checkpoint").value;
-    byId("checkpoint").replaceChildren(...checkpoints.map(({ name, network, size_m: size }) => el("option", { value: name, selected: name === chosen }, `${name} (${network}, ${size} m)`)));
+    renewChildren(byId("checkpoint"), ...checkpoints.map(({ name, network, size_m: size }) => el("option", { value: name, selected: name === chosen }, `${name} (${network}, ${size} m)`)));
     for (const [id, hidden] of Object.entries({ "no-network": checkpoints.length > 0, networks: !checkpoints.length })) byId(id).hidden = hidden;
     this.changed();
   }
 
-  /** Such as 2020-06, 2020-JJA or 2020; "" where no year is given. */
+  /** Such as 2020-06, 2020-JJA or 2020. */
   get period() {
-    const [year, span] = [byId("year-of-map").value, byId("span").value];
-    if (!/^\d{4}$/.test(year)) return "";
-    return span ? `${year}-${span}` : year;
+    return [byId("year-of-map").value, byId("span").value].filter(Boolean).join("-");
   }
 
   get inputs() {
-    const period = this.period;
     const checkpoint = byId("checkpoint").value;
-    if (!this.place.inputs || !period || !checkpoint) return null;
+    if (!this.place.inputs || !checkpoint) return null;
     const name = byId("name").value.trim() || this.place.suggestion;
-    return { checkpoint, ...this.place.inputs, period, ...(name && { name }) };
+    return { checkpoint, ...this.place.inputs, period: this.period, ...(name && { name }) };
   }
 
   changed() {
@@ -68,10 +68,19 @@ export class Order {
       if (turn !== this.turn) return;
       byId("price").replaceChildren(...priceRows(price));
       byId("start").disabled = false;
-      announce(`${price.tiles} tiles, about ${minutes(price.minutes)}`);
+      this.lookUp(inputs, turn);
+      announce(`${counted(price.tiles, "tile")}, about ${minutes(price.minutes)}`);
     } catch (error) {
       if (turn === this.turn) this.say(error.message, true);
     }
+  }
+
+  /** Tells of a period without images before it is mapped; the price does not wait for that. */
+  async lookUp(inputs, turn) {
+    const { lack } = await this.service.post("/processes/map/lack", { inputs }).catch(() => ({ lack: "" }));
+    if (turn !== this.turn || !lack) return;
+    byId("start").disabled = true;
+    this.say(lack, true);
   }
 
   async start() {
@@ -95,11 +104,6 @@ export class Order {
 
 function describe({ classes, bands, simulated }) {
   return `${bands} bands, ${classes.length} classes${simulated ? "; trained on simulated images" : ""}`;
-}
-
-export function minutes(count) {
-  if (count < 1) return "less than a minute";
-  return count < 90 ? `${Math.ceil(count)} minutes` : `${(count / 60).toFixed(1)} hours`;
 }
 
 function priceRows({ tiles, area_km2: area, minutes: count, eecu_hours: hours, requests, bytes, notes }) {

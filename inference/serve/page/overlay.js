@@ -2,9 +2,11 @@
 
 const STEPS = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 45];
 
-function colours() {
+const BUTTONS_PX = 56; // at the map's right edge: a label there would be cut
+
+export function colours() {
   const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(["ink", "quiet", "line", "edge", "accent", "card"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
+  return Object.fromEntries(["ink", "quiet", "line", "edge", "accent", "card", "land", "water", "river", "border"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
 /** Rings of a GeoJSON Polygon or MultiPolygon, or of a box W S E N. */
@@ -42,7 +44,9 @@ export class Graticule {
     for (const lon of values(west, east)) {
       const x = (this.plane.fromLonLat(lon, 0)[0] - view.left) * view.scale;
       strokeLine(context, [x, 0], [x, view.height]);
-      context.fillText(`${Math.abs(lon).toFixed(digits)}°${lon < 0 ? "W" : "E"}`, x + 4, view.height - 50);
+      const label = `${Math.abs(lon).toFixed(digits)}°${lon < 0 ? "W" : "E"}`;
+      const end = x + 4 + context.measureText(label).width;
+      if (end < view.width - BUTTONS_PX) context.fillText(label, x + 4, view.height - 50);
     }
     for (const lat of values(Math.max(south, -85), Math.min(north, 85))) {
       const y = (this.plane.fromLonLat(0, lat)[1] - view.top) * view.scale;
@@ -59,7 +63,10 @@ function strokeLine(context, from, to) {
   context.stroke();
 }
 
-/** Outlines in degrees; `items` are {rings, name}. */
+const LEAST_PX = 90; // of a named outline: smaller ones would clutter the map
+const LEAST_SCALE = 16; // at which named outlines are drawn: before it the world is
+
+/** Outlines in degrees; `items` are {rings, name, colour}. */
 export class Outlines {
   constructor(plane, { strong = false } = {}) {
     Object.assign(this, { plane, strong, items: [], points: null });
@@ -67,17 +74,28 @@ export class Outlines {
 
   draw(context, view) {
     const { accent, edge, quiet, card } = colours();
-    for (const { rings, name } of this.items) {
+    for (const { rings, name, colour } of this.items) {
+      if (name && (view.scale < LEAST_SCALE || this.widthPx(view, rings) < LEAST_PX)) continue;
       context.beginPath();
       for (const ring of rings) this.trace(context, view, ring);
+      if (colour) {
+        [context.fillStyle, context.globalAlpha] = [colour, 0.45];
+        context.fill("evenodd");
+        context.globalAlpha = 1;
+      }
       if (this.strong) {
         [context.strokeStyle, context.lineWidth] = [card, 5];
         context.stroke();
       }
-      [context.strokeStyle, context.lineWidth] = [this.strong ? accent : edge, this.strong ? 2.5 : 1];
+      [context.strokeStyle, context.lineWidth] = [colour ?? (this.strong ? accent : edge), this.strong ? 2.5 : 1];
       context.stroke();
       if (name) this.write(context, view, rings, { name, quiet });
     }
+  }
+
+  widthPx(view, rings) {
+    const [west, , east] = boxOf(rings);
+    return (this.plane.fromLonLat(east, 0)[0] - this.plane.fromLonLat(west, 0)[0]) * view.scale;
   }
 
   trace(context, view, ring) {
@@ -88,10 +106,8 @@ export class Outlines {
   }
 
   write(context, view, rings, { name, quiet }) {
-    const [west, , east, north] = boxOf(rings);
+    const [west, , , north] = boxOf(rings);
     const [left, top] = this.plane.fromLonLat(west, north);
-    const [right] = this.plane.fromLonLat(east, north);
-    if ((right - left) * view.scale < 46) return;
     [context.fillStyle, context.font] = [quiet, "12px system-ui, sans-serif"];
     context.fillText(name, (left - view.left) * view.scale + 5, (top - view.top) * view.scale + 15);
   }

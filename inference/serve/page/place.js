@@ -1,12 +1,13 @@
 // The place of a new map: searched, drawn, typed, or read from a file.
 
 import { announce, byId, km2 } from "./dom.js";
+import { boxAround, Finder } from "./finder.js";
+import { readGeojson } from "./geojson_file.js";
 import { boxOf, Outlines, ringsOf } from "./overlay.js";
 import { RegionList } from "./region_list.js";
 import { BoxTool, PolygonTool } from "./sketch.js";
 
 const SIDES = ["west", "south", "east", "north"];
-const FILE_BYTES = 1_000_000;
 
 export class PlaceChooser {
   /** `changed()` is called whenever another place is chosen, or none. */
@@ -14,7 +15,8 @@ export class PlaceChooser {
     Object.assign(this, { service, viewport, changed, inputs: null, chosen: [] });
     this.outlines = new Outlines(viewport.plane, { strong: true });
     this.named = [];
-    this.regions = new RegionList(service, (name) => this.chooseRegion(name));
+    this.finder = new Finder(service);
+    this.regions = new RegionList(this.finder, (choice) => (choice.region ? this.chooseRegion(choice.region) : this.choosePoint(choice)));
     byId("draw-box").addEventListener("click", () => this.draw(BoxTool, "Drag a box over the map. Escape leaves."));
     byId("draw-polygon").addEventListener("click", () => this.draw(PolygonTool, "Click the corners; double click or Enter ends, Escape leaves."));
     byId("use-view").addEventListener("click", () => this.useView());
@@ -39,6 +41,14 @@ export class PlaceChooser {
     } catch (error) {
       this.say(error.message);
     }
+  }
+
+  /** A box of 10 km around a town or degrees; a smaller one can be drawn then. */
+  choosePoint({ name, point }) {
+    const box = boxAround(point);
+    this.choose({ bbox: box }, `10 km around ${name}`, ringsOf(box));
+    byId("region").value = name;
+    this.lookAt(box);
   }
 
   draw(Tool, words) {
@@ -79,18 +89,18 @@ export class PlaceChooser {
   async read(file) {
     if (!file) return;
     try {
-      if (file.size > FILE_BYTES) throw new Error(`${file.name} has ${file.size.toLocaleString("en")} bytes, at most 1 MB is read: simplify the outline.`);
-      const geometry = geometryOf(JSON.parse(await file.text()));
+      const geometry = geometryOf(await readGeojson(file));
       const rings = ringsOf(geometry);
       this.choose({ geometry }, `Outline of ${file.name}`, rings);
       this.lookAt(boxOf(rings));
     } catch (error) {
-      this.say(error instanceof SyntaxError ? `${file.name} is no GeoJSON: give a .geojson with a polygon in degrees.` : error.message);
+      this.say(error.message);
     }
     byId("file").value = "";
   }
 
   choose(inputs, words, rings = []) {
+    if (!this.viewport.tool) this.say("");
     this.inputs = inputs;
     this.chosen = inputs ? [{ rings }] : [];
     if (!inputs?.region) byId("region").value = "";
@@ -122,7 +132,7 @@ export class PlaceChooser {
     const [lon, lat] = [(west + east) / 2, (south + north) / 2];
     const around = this.named.filter(({ bbox: [w, s, e, n] }) => w <= lon && lon <= e && s <= lat && lat <= n);
     around.sort((one, other) => one.area_km2 - other.area_km2);
-    return around.length ? `Part of ${around[0].name}` : "";
+    return around.length ? `Part of ${around[0].name}` : this.finder.near([lon, lat]);
   }
 
   say(text) {

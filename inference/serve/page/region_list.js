@@ -1,14 +1,14 @@
-// Regions whose names hold what a person types: a list below the field, for mouse, touch and keys.
+// Regions and towns whose names hold what a person types: a list below the field, for mouse, touch and keys.
 // https://www.w3.org/WAI/ARIA/apg/patterns/combobox/
 
-import { announce, byId, el, settled } from "./dom.js";
+import { announce, byId, counted, el, renewChildren, settled } from "./dom.js";
 
-const MOST = 10;
+const NOTHING = "No region or town has such a name. Degrees work too: 6.69, -1.62.";
 
 export class RegionList {
-  /** `chosen(name)` is called with the region that a person takes. */
-  constructor(service, chosen) {
-    Object.assign(this, { service, chosen, field: byId("region"), list: byId("regions"), active: -1, turn: 0 });
+  /** `chosen(choice)` is called with the one that a person takes; `finder` knows them. */
+  constructor(finder, chosen) {
+    Object.assign(this, { finder, chosen, choices: [], field: byId("region"), list: byId("regions"), active: -1, turn: 0 });
     const search = settled(150, () => this.search());
     this.field.addEventListener("input", search);
     this.field.addEventListener("click", search);
@@ -24,22 +24,23 @@ export class RegionList {
   async search() {
     const turn = (this.turn += 1);
     const words = this.field.value.trim();
-    const { regions } = await this.service.json(`/regions?limit=${MOST}&q=${encodeURIComponent(words)}`).catch(() => ({ regions: [] }));
-    if (turn === this.turn && document.activeElement === this.field) this.show(regions, words);
+    const choices = await this.finder.choices(words).catch(() => []);
+    if (turn === this.turn && document.activeElement === this.field) this.show(choices, words);
   }
 
-  show(regions, words) {
-    const rows = regions.map(({ name, title }) => this.option(name, title));
-    this.list.replaceChildren(...(rows.length ? rows : [el("li", { class: "quiet" }, "No region has such a name.")]));
+  show(choices, words) {
+    this.choices = choices;
+    const rows = choices.map((choice) => this.option(choice));
+    renewChildren(this.list, ...(rows.length ? rows : [el("li", { class: "quiet" }, NOTHING)]));
     Object.assign(this.list, { hidden: false }).dataset.words = words;
     this.field.setAttribute("aria-expanded", "true");
     this.activate(-1);
-    announce(`${rows.length} regions`);
+    announce(rows.length ? counted(rows.length, "place") : NOTHING);
   }
 
-  option(name, title) {
-    const other = title && title.toLowerCase() !== name ? el("span", { class: "quiet" }, title) : "";
-    return el("li", { role: "option", id: `region-${name}`, "aria-selected": "false", onclick: () => this.take(name) }, name, " ", other);
+  option(choice) {
+    const words = el("span", { class: "quiet" }, choice.words);
+    return el("li", { role: "option", "data-key": JSON.stringify(choice), id: `region-${choice.id}`, "aria-selected": "false", onclick: () => this.take(choice) }, choice.name, " ", words);
   }
 
   activate(index) {
@@ -62,17 +63,21 @@ export class RegionList {
     event.preventDefault();
   }
 
-  /** The marked region, or the one whose whole name is typed. */
-  enter() {
-    const option = this.options[this.active];
-    const name = option ? option.id.slice("region-".length) : this.field.value.trim().toLowerCase();
-    if (name) this.take(name);
+  /** The marked place, or the first of those that the typed words find; without any the sentence stays. */
+  async enter() {
+    const words = this.field.value.trim();
+    if (!words) return;
+    const marked = this.choices[this.active];
+    const choices = marked ? [] : await this.finder.choices(words).catch(() => []);
+    const choice = marked ?? choices.find(({ name }) => name.toLowerCase() === words.toLowerCase()) ?? choices[0];
+    if (choice) this.take(choice);
+    else this.show([], words);
   }
 
-  take(name) {
+  take(choice) {
     this.close();
-    this.field.value = name;
-    this.chosen(name);
+    this.field.value = choice.name;
+    this.chosen(choice);
   }
 
   close() {

@@ -9,11 +9,20 @@ export class Refusal extends Error {
   }
 }
 
-/** `askToken(again)` gives a token that a person typed. */
+/** `askToken(again)` gives a token that a person typed; `answers` are those that came with the page, by path. */
 export class Service {
-  constructor(askToken) {
-    this.askToken = askToken;
+  constructor(askToken, answers = {}) {
+    Object.assign(this, { askToken, answers });
     this.asking = null;
+  }
+
+  /** Takes the token of the address that the service printed out of the address, which people pass on. */
+  takeToken() {
+    const words = new URLSearchParams(location.hash.slice(1));
+    if (!words.has("token")) return;
+    sessionStorage.setItem(KEY, words.get("token"));
+    words.delete("token");
+    history.replaceState(null, "", `${location.pathname}${words.size ? `#${words}` : ""}`);
   }
 
   get token() {
@@ -21,6 +30,9 @@ export class Service {
   }
 
   async json(path, options) {
+    const { [path]: known, ...others } = this.answers;
+    this.answers = others; // each is true once, of the moment of the load
+    if (known && !options) return known;
     return (await this.ask(path, options)).json();
   }
 

@@ -5,9 +5,9 @@ const COARSER = 5;
 const AGAIN_MS = 4000;
 
 export class TileLayer {
-  /** `address(z, x, y)` is a tile's path; zooms beyond `most` are drawn from it. */
-  constructor({ service, address, bbox, least, most, changed }) {
-    Object.assign(this, { service, address, bbox, least, most, changed, opacity: 1, side: null, failure: null });
+  /** `address(z, x, y)` is a tile's path; zooms beyond `most` are drawn from it. `lane` says when one is asked for. */
+  constructor({ service, address, bbox, least, most, changed, lane }) {
+    Object.assign(this, { service, address, bbox, least, most, changed, lane, opacity: 1, side: null, failure: null });
     this.tiles = new Map();
     this.waiting = 0;
   }
@@ -16,9 +16,15 @@ export class TileLayer {
     const zoom = Math.max(this.least, Math.min(this.most, Math.round(Math.log2(view.scale * view.ratio))));
     const side = 256 / 2 ** zoom;
     const [left, top, right, bottom] = this.bounds(view);
+    if (left >= right || top >= bottom) return;
+    context.save();
+    context.beginPath(); // tiles of an image end beyond the map, at each side elsewhere
+    context.rect((left - view.left) * view.scale, (top - view.top) * view.scale, (right - left) * view.scale, (bottom - top) * view.scale);
+    context.clip();
     context.imageSmoothingEnabled = zoom < this.most || view.scale * view.ratio < 2 ** zoom;
     for (let y = Math.floor(top / side); y * side < bottom; y += 1)
       for (let x = Math.floor(left / side); x * side < right; x += 1) this.drawTile(context, view, { zoom, x, y, side });
+    context.restore();
   }
 
   /** The view's part of the layer's ground, in the plane. */
@@ -50,12 +56,12 @@ export class TileLayer {
     const known = this.tiles.get(key);
     if (known && !(known.failed && performance.now() - known.failed > AGAIN_MS)) return known.picture;
     this.tiles.set(key, { picture: null });
-    this.load(z, x, y, key);
+    this.waiting += 1;
+    this.lane.add(() => this.load(z, x, y, key));
     return null;
   }
 
   async load(z, x, y, key) {
-    this.waiting += 1;
     try {
       const reply = await this.service.ask(this.address(z, x, y));
       const empty = reply.status === 204;

@@ -17,6 +17,7 @@ export class Viewport extends EventTarget {
     this.pointers = new Map();
     this.listen();
     new ResizeObserver(() => this.resize()).observe(box);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.redraw());
     this.resize();
   }
 
@@ -60,6 +61,12 @@ export class Viewport extends EventTarget {
 
   redraw() {
     if (!this.pending) this.pending = requestAnimationFrame(() => this.draw());
+  }
+
+  /** Draws without waiting for a frame, so that layers ask for what they lack: a page's first frames come late. */
+  drawNow() {
+    cancelAnimationFrame(this.pending);
+    this.draw();
   }
 
   draw() {

@@ -5,17 +5,19 @@ from __future__ import annotations
 from contextlib import contextmanager
 
 import pytest
-
-from gee_export.base.cloud_storage import BucketStorage, same_bytes
-from gee_export.base.errors import Fault
-from local_ee import LocalEngine
 from local_ee.faults import Faults
-from tests.local_ee.support.small import catalog, storage_client
+from local_ee.testing.small import catalog, storage_client
+
+from isamap.gee_export.base.cloud_storage import BucketStorage, same_bytes
+from isamap.gee_export.base.errors import Fault
+from local_ee import LocalEngine
 from tests.support.raw_server import HANG_UP, RawServer, refusal, reply
+
+PATIENCE_S = 55.0  # for a busy machine; from a minute on the first pause is a second
 
 
 @contextmanager
-def failing(home, *rules, patience_s=20.0):
+def failing(home, *rules, patience_s=PATIENCE_S):
     """A bucket whose engine goes wrong, and that engine's log."""
     with LocalEngine(catalog(8, 8), home, faults=Faults.of(*rules)) as engine:
         client = storage_client(engine.url)
@@ -23,6 +25,7 @@ def failing(home, *rules, patience_s=20.0):
         yield BucketStorage(client, "bucket", "some/prefix", patience_s=patience_s), engine.injector
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["429", "500", "503", "reset", "lost", "truncate", "corrupt"])
 @pytest.mark.parametrize("route", ["upload", "download"])
 def test_a_transfer_that_fails_twice_is_made_whole(tmp_path, route, kind):
@@ -35,13 +38,14 @@ def test_a_transfer_that_fails_twice_is_made_whole(tmp_path, route, kind):
         assert log.report()["rules"][0]["struck"] == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["503", "reset", "truncate"])
 def test_lists_and_deletions_are_repeated(tmp_path, kind):
     with failing(tmp_path, {"on": ["list", "delete", "object"], "kind": kind, "probability": 0.4}) as (storage, log):
-        storage.write_many((f"n{number}", b"x") for number in range(6))
-        assert storage.list() == [f"n{number}" for number in range(6)]
-        for number in range(6):
-            storage.delete(f"n{number}")
+        storage.write_many((f"n{index}", b"x") for index in range(6))
+        assert storage.list() == [f"n{index}" for index in range(6)]
+        for index in range(6):
+            storage.delete(f"n{index}")
         assert storage.list() == [] and not storage.exists("n1")
         assert log.report()["rules"][0]["struck"] > 0
 
@@ -80,36 +84,38 @@ def test_a_download_to_a_full_disk_is_a_sentence(tmp_path):
             storage.download("a", tmp_path / "a")
 
 
+@pytest.mark.long
 def test_many_objects_arrive_and_only_some_are_held(tmp_path):
-    held, most = set(), []
+    stored, most = set(), []
 
     def items():
-        for number in range(150):
-            held.add(number)
-            most.append(len(held))
-            yield f"{number:03d}", str(number).encode()
+        for index in range(150):
+            stored.add(index)
+            most.append(len(stored))
+            yield f"{index:03d}", str(index).encode()
 
     with failing(tmp_path) as (storage, _):
         original = storage.write
 
         def counted(name, data):
             original(name, data)
-            held.discard(int(name))
+            stored.discard(int(name))
 
         storage.write = counted
         storage.write_many(items())
-        assert storage.list() == [f"{number:03d}" for number in range(150)]
+        assert storage.list() == [f"{n:03d}" for n in range(150)]
         assert storage.read("149") == b"149"
     assert max(most) <= 2 * 32 + 1
 
 
+@pytest.mark.long
 def test_the_first_failure_among_many_is_raised(tmp_path):
     rule = {"on": "upload", "kind": "503", "matching": "bucket"}
     with failing(tmp_path, rule, patience_s=0.2) as (storage, _), pytest.raises(Fault, match="Cloud Storage failed"):
-        storage.write_many((str(number), b"") for number in range(100))
+        storage.write_many((str(index), b"") for index in range(100))
 
 
-def raw(server, patience_s=20.0):
+def raw(server, patience_s=PATIENCE_S):
     """The bucket of a server that speaks as it is told."""
     return BucketStorage(storage_client(server.url), "bucket", "", patience_s=patience_s)
 
@@ -155,5 +161,5 @@ def test_a_server_that_is_not_there_is_told_in_plain_words():
 def test_the_first_request_for_a_bucket_is_repeated(tmp_path):
     with LocalEngine(catalog(8, 8), tmp_path, faults=Faults.of({"on": "bucket", "kind": "503", "nth": 1})) as engine:
         client = storage_client(engine.url)
-        BucketStorage(client, "first", "", patience_s=20.0).provide()
+        BucketStorage(client, "first", "", patience_s=PATIENCE_S).provide()
         assert client.bucket("first").exists()

@@ -11,9 +11,8 @@ import shapely
 from pyproj import Geod
 from shapely.geometry import shape
 
-from gee_export.base import geometry_file, regions
-from gee_export.base.geometry_file import read_outline
-from gee_export.export.places import places
+from isamap.gee_export.base.geometry_file import read_outline
+from isamap.gee_export.export.places import places
 
 TOWN = shapely.Polygon([(114.2, 30.5), (114.3, 30.51), (114.31, 30.6), (114.21, 30.59)])
 
@@ -26,8 +25,8 @@ def written(path, shapes, crs="EPSG:4326", **options):
 def zipped(folder):
     written(folder / "t.shp", [TOWN])
     with zipfile.ZipFile(folder / "town.zip", "w") as archive:
-        for part in folder.glob("t.*"):
-            archive.write(part, f"inner/{part.name}")
+        for file in folder.glob("t.*"):
+            archive.write(file, f"inner/{file.name}")
     return folder / "town.zip"
 
 
@@ -50,8 +49,28 @@ def test_every_system_gives_the_same_ground(tmp_path, crs):
     """A system in feet on the other side of the globe holds no such ground, so its own town is taken there."""
     town = shapely.segmentize(TOWN, 0.002)  # geopandas moves the corners only
     town = town if crs != "EPSG:2263" else shapely.affinity.translate(town, -188.2, 10.2)
-    found = read_outline(written(tmp_path / "t.gpkg", [town], crs))
-    assert found.symmetric_difference(town).area < 1e-5 * town.area
+    outline = read_outline(written(tmp_path / "t.gpkg", [town], crs))
+    assert outline.symmetric_difference(town).area < 1e-5 * town.area
+
+
+def test_a_ring_that_is_not_closed_is_closed_and_told_once(tmp_path, capsys, recwarn):
+    ring = [[114.2, 30.5], [114.3, 30.5], [114.3, 30.6]]
+    (tmp_path / "t.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    assert read_outline(tmp_path / "t.geojson").equals(shapely.Polygon(ring))
+    assert capsys.readouterr().err.count("a ring was not closed: it was closed") == 1 and not recwarn.list
+
+
+def test_coordinates_that_are_no_numbers_are_refused(tmp_path, recwarn):
+    (tmp_path / "t.geojson").write_text('{"type": "Polygon", "coordinates": [[[1, 2], [NaN, 2], [2, 3], [1, 2]]]}')
+    with pytest.raises(ValueError, match="coordinates that are no numbers"):
+        read_outline(tmp_path / "t.geojson")
+    assert not recwarn.list
+
+
+def test_points_beside_polygons_are_left_out_and_counted(tmp_path, capsys):
+    path = written(tmp_path / "t.gpkg", [TOWN, shapely.Point(114.0, 30.0), shapely.Point(114.1, 30.0)])
+    assert read_outline(path).symmetric_difference(TOWN).area < 1e-9
+    assert "holds 2 Points beside polygons: left out" in capsys.readouterr().err
 
 
 def test_geojson_in_degrees_is_taken_as_it_is(tmp_path):
@@ -63,19 +82,21 @@ def test_geojson_in_degrees_is_taken_as_it_is(tmp_path):
 
 def test_several_polygons_are_one_outline_and_several_files_several_regions(tmp_path):
     far = shapely.affinity.translate(TOWN, 0.3)
-    one = written(tmp_path / "one.gpkg", [TOWN, far])
+    single = written(tmp_path / "one.gpkg", [TOWN, far])
     two = written(tmp_path / "two.gpkg", [TOWN])
-    found = places(None, geometry=[one, two])
-    assert [region.name for region in found] == ["one", "two"]
-    assert found[0].outline.equals(shapely.union_all([TOWN, far]))
+    actual = places(None, geometry=[single, two])
+    assert [region.name for region in actual] == ["one", "two"]
+    assert actual[0].outline.equals(shapely.union_all([TOWN, far]))
 
 
 def test_a_bow_tie_is_repaired_and_said(tmp_path, capsys):
     bow = shapely.Polygon([(114, 30), (114.1, 30.1), (114.1, 30), (114, 30.1)])
-    found = read_outline(written(tmp_path / "bow.gpkg", [bow]))
-    said = capsys.readouterr().err
-    assert found.is_valid and found.area == pytest.approx(0.005)
-    assert "1 of 1 features were repaired (Self-intersection" in said and f"is {area_km2(found):.6g} km2 now" in said
+    outline = read_outline(written(tmp_path / "bow.gpkg", [bow]))
+    words = capsys.readouterr().err
+    assert outline.is_valid and outline.area == pytest.approx(0.005)
+    assert (
+        "1 of 1 features were repaired (Self-intersection" in words and f"is {area_km2(outline):.6g} km2 now" in words
+    )
 
 
 def test_a_repair_that_leaves_no_ground_is_refused(tmp_path):
@@ -86,28 +107,22 @@ def test_a_repair_that_leaves_no_ground_is_refused(tmp_path):
 
 
 def test_a_buffer_widens_by_metres(tmp_path):
-    found = read_outline(written(tmp_path / "p.gpkg", [shapely.Point(114.2, 30.5)]), 1000)
-    assert area_km2(found) == pytest.approx(3.1416, rel=0.005)
-    far = [Geod(ellps="WGS84").inv(114.2, 30.5, lon, lat)[2] for lon, lat in found.exterior.coords]
+    outline = read_outline(written(tmp_path / "p.gpkg", [shapely.Point(114.2, 30.5)]), 1000)
+    assert area_km2(outline) == pytest.approx(3.1416, rel=0.005)
+    far = [Geod(ellps="WGS84").inv(114.2, 30.5, lon, lat)[2] for lon, lat in outline.exterior.coords]
     assert min(far) == pytest.approx(1000, rel=0.003) and max(far) == pytest.approx(1000, rel=0.003)
 
 
 def test_features_are_buffered_in_their_own_zones(tmp_path):
     points = [shapely.Point(114.2, 30.5), shapely.Point(98.0, 30.5)]
-    found = read_outline(written(tmp_path / "p.gpkg", points), 1000)
-    assert [area_km2(each) for each in found.geoms] == pytest.approx([3.1416, 3.1416], rel=0.005)
+    outline = read_outline(written(tmp_path / "p.gpkg", points), 1000)
+    assert [area_km2(each) for each in outline.geoms] == pytest.approx([3.1416, 3.1416], rel=0.005)
 
 
 @pytest.mark.parametrize("line", [shapely.LineString([(114.2, 30.5), (114.3, 30.5)]), shapely.Point(114.2, 30.5)])
 def test_points_and_lines_need_a_buffer(tmp_path, line):
     with pytest.raises(ValueError, match=rf"holds no polygon but {line.geom_type}s: .*--buffer METRES"):
         read_outline(written(tmp_path / "l.gpkg", [line]))
-
-
-def test_a_name_is_the_regions(tmp_path):
-    (drawn,) = places(None, geometry=written(tmp_path / "t.gpkg", [TOWN]), name="my-town")
-    (boxed,) = places(None, bbox=TOWN.bounds, name="my-town")
-    assert drawn.name == boxed.name == "my-town"
 
 
 @pytest.mark.parametrize(
@@ -166,8 +181,3 @@ def test_files_that_point_elsewhere_are_refused(tmp_path, ending, content):
     (tmp_path / f"x{ending}").write_text(content.replace("PATH", str(real)))
     with pytest.raises(ValueError, match="by its first bytes"):
         read_outline(tmp_path / f"x{ending}")
-
-
-def test_a_region_of_a_file_is_called_as_the_file(tmp_path):
-    region = geometry_file.from_geometry(written(tmp_path / "My Area.gpkg", [TOWN]))
-    assert region.name == "my-area" and region == regions.from_outline(region.outline, name="my-area")

@@ -8,22 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from local_ee.testing import hostile
 from odc.geo.geobox import GeoBox
 
-from gee_export.base import rasters
-from gee_export.base.errors import Fault
-from gee_export.base.named_raster import open_named
-from gee_export.base.rasters import open_bytes, open_picture, open_raster
-from gee_export.base.regions import Period, Region
-from gee_export.coregistration import raster_file
-from gee_export.datasets import geotiff
-from gee_export.images.image_file import open_file
-from gee_export.images.imagery import Imagery
-from gee_export.labelling.label_request import LabelRequest, open_labels
-from inference.map_file import open_map
-from inference.source import open_geotiff
-from tests.local_ee.support import hostile
-from training.checkpoints.checkpoint import BandNorm
+from isamap.gee_export.base import rasters
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.named_raster import open_named
+from isamap.gee_export.base.rasters import open_bytes, open_picture, open_raster
+from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.coregistration import raster_file
+from isamap.gee_export.datasets import geotiff
+from isamap.gee_export.images.image_file import open_file
+from isamap.gee_export.images.imagery import Imagery
+from isamap.gee_export.labelling.label_request import LabelRequest, open_labels
+from isamap.inference.inputs.source import open_geotiff
+from isamap.inference.map_files.map_file import open_map
+from isamap.training.checkpoints.checkpoint import BandNorm
 
 GRID = GeoBox((32, 32), hostile.PLACE["transform"], "EPSG:32650")
 REGION = Region("plot", 32650, (212750, 3416040, 213070, 3416360), (212750, 3416360))
@@ -39,7 +39,7 @@ def as_image(path: Path) -> np.ndarray:
 
 
 def as_input(path: Path) -> np.ndarray:
-    from gee_export.base.grid import Window
+    from isamap.gee_export.base.grid import Window
 
     return open_geotiff(path, (BandNorm("isa", "share", 0.5, 0.5),)).read(Window(0, 0, 32, 32)).values_BHW
 
@@ -80,22 +80,23 @@ def test_bytes_of_another_file_are_never_pixels(tmp_path, reader, name):
     refused(ALL[reader], path)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("reader", ALL)
 @pytest.mark.parametrize("name", ["x.tif", "x.vrt"])
 def test_no_address_is_asked(tmp_path, reader, name):
-    with hostile.listener() as (url, asked):
+    with hostile.listener() as (url, request):
         for text in (hostile.simple_vrt(f"/vsicurl/{url}/a.tif"), hostile.simple_vrt(f"{url}/a.tif"), hostile.wms(url)):
             (tmp_path / name).write_text(text)
             refused(ALL[reader], tmp_path / name)
-    assert asked == []
+    assert request == []
 
 
 @pytest.mark.parametrize("reader", ALL)
 def test_a_geotiff_that_names_another_file_is_refused(tmp_path, reader):
     """GDAL reads the overview that a GeoTIFF's own tag OVERVIEW_FILE names, by any driver."""
-    other = tmp_path / "other.vrt"
-    other.write_text(hostile.raw_vrt(hostile.secret(tmp_path)))
-    words = refused(ALL[reader], hostile.pointing(tmp_path / "x.tif", other))
+    second = tmp_path / "other.vrt"
+    second.write_text(hostile.raw_vrt(hostile.secret(tmp_path)))
+    words = refused(ALL[reader], hostile.pointing(tmp_path / "x.tif", second))
     assert "x.tif" in words and ("OVERVIEW_FILE" in words)
 
 
@@ -104,13 +105,13 @@ def test_a_file_that_declares_too_many_pixels_is_refused_in_one_sentence(tmp_pat
     path = hostile.vast(tmp_path / "x.tif")
     words = refused(ALL[reader], path)
     assert path.stat().st_size < 20_000
-    assert all(part in words for part in ("x.tif", "40,000,000,000", f"{rasters.VALUES:,}", "gdal_translate"))
+    assert all(piece in words for piece in ("x.tif", "40,000,000,000", f"{rasters.VALUES:,}", "gdal_translate"))
 
 
 @pytest.mark.parametrize("reader", ALL)
 def test_a_file_of_one_giant_block_is_refused_in_one_sentence(tmp_path, reader):
     words = refused(ALL[reader], hostile.one_block(tmp_path / "x.tif"))
-    assert all(part in words for part in ("x.tif", "400,000,000", f"{rasters.BLOCK_BYTES:,}", "TILED=YES"))
+    assert all(piece in words for piece in ("x.tif", "400,000,000", f"{rasters.BLOCK_BYTES:,}", "TILED=YES"))
 
 
 def test_a_large_file_is_read_where_its_bytes_can_hold_the_pixels(tmp_path, monkeypatch):

@@ -11,8 +11,8 @@ import httplib2
 import pytest
 from googleapiclient.errors import HttpError
 
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Answer, Patience, Refused, classify, persist, remedy
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience, Reaction, Refused, classify, persist, remedy
 
 
 def body(message, reason=""):
@@ -38,31 +38,31 @@ def through_ee(status, message, reason=""):
 
 
 TABLE = [
-    (429, "Too Many Requests", "", Answer.SLOWER),
-    (429, "Quota exceeded: Too many concurrent aggregations.", "", Answer.SLOWER),  # gee_s1_ard issue 8
+    (429, "Too Many Requests", "", Reaction.SLOWER),
+    (429, "Quota exceeded: Too many concurrent aggregations.", "", Reaction.SLOWER),  # gee_s1_ard issue 8
     (
         429,
         "Quota exceeded for quota metric 'Number of read requests' and limit 'Number of read requests per minute per "
         "user'",  # qgis-earthengine-plugin issue 202
         "",
-        Answer.SLOWER,
+        Reaction.SLOWER,
     ),
-    (403, "slow down", "rateLimitExceeded", Answer.SLOWER),
-    (403, "slow down", "userRateLimitExceeded", Answer.SLOWER),
-    (403, "Permission denied", "forbidden", Answer.NEVER),
-    (401, "Request had invalid authentication credentials.", "", Answer.NEVER),
-    (500, "An internal error has occurred.", "", Answer.AGAIN),
-    (502, "Bad Gateway", "", Answer.AGAIN),
-    (503, "The service is currently unavailable.", "", Answer.AGAIN),
-    (504, "Deadline exceeded", "", Answer.AGAIN),
-    (400, "User memory limit exceeded.", "", Answer.SMALLER),
-    (400, "Computation timed out.", "", Answer.SMALLER),
-    (400, "Total request size (56623104 bytes) must be less than or equal to 50331648 bytes.", "", Answer.NEVER),
-    (400, "Pixel grid dimensions (40818x1) must be less than or equal to 32768.", "", Answer.NEVER),
-    (400, "Request payload size exceeds the limit: 10485760 bytes.", "", Answer.NEVER),
-    (400, "Image.select: Pattern 'B99' did not match any bands.", "", Answer.NEVER),
-    (400, "Parameter 'image' is required.", "", Answer.NEVER),
-    (404, "Image.load: Image asset 'a/b' not found.", "", Answer.NEVER),
+    (403, "slow down", "rateLimitExceeded", Reaction.SLOWER),
+    (403, "slow down", "userRateLimitExceeded", Reaction.SLOWER),
+    (403, "Permission denied", "forbidden", Reaction.NEVER),
+    (401, "Request had invalid authentication credentials.", "", Reaction.NEVER),
+    (500, "An internal error has occurred.", "", Reaction.AGAIN),
+    (502, "Bad Gateway", "", Reaction.AGAIN),
+    (503, "The service is currently unavailable.", "", Reaction.AGAIN),
+    (504, "Deadline exceeded", "", Reaction.AGAIN),
+    (400, "User memory limit exceeded.", "", Reaction.SMALLER),
+    (400, "Computation timed out.", "", Reaction.SMALLER),
+    (400, "Total request size (56623104 bytes) must be less than or equal to 50331648 bytes.", "", Reaction.NEVER),
+    (400, "Pixel grid dimensions (40818x1) must be less than or equal to 32768.", "", Reaction.NEVER),
+    (400, "Request payload size exceeds the limit: 10485760 bytes.", "", Reaction.NEVER),
+    (400, "Image.select: Pattern 'B99' did not match any bands.", "", Reaction.NEVER),
+    (400, "Parameter 'image' is required.", "", Reaction.NEVER),
+    (404, "Image.load: Image asset 'a/b' not found.", "", Reaction.NEVER),
 ]
 
 
@@ -75,12 +75,12 @@ def test_errors_are_met_as_the_table_says(made, status, message, reason, answer)
 
 @pytest.mark.parametrize("error", [TimeoutError("read"), ConnectionResetError("peer")])
 def test_a_failing_line_is_tried_again(error):
-    assert classify(error) is Answer.AGAIN
+    assert classify(error) is Reaction.AGAIN
 
 
 def test_an_exception_with_nothing_but_its_text_is_met_by_its_text():
-    assert classify(ee.EEException("Quota exceeded: Too many concurrent aggregations.")) is Answer.SLOWER
-    assert classify(ee.EEException("Image.load: asset not found")) is Answer.NEVER
+    assert classify(ee.EEException("Quota exceeded: Too many concurrent aggregations.")) is Reaction.SLOWER
+    assert classify(ee.EEException("Image.load: asset not found")) is Reaction.NEVER
 
 
 def test_a_refusal_keeps_the_servers_words_and_status():
@@ -125,6 +125,14 @@ def test_patience_of_a_single_question():
         return 5
 
     assert persist(action, patient) == 5 and waits == [1, 2, 4]
+
+
+def test_quota_that_is_spent_in_the_middle_is_told_with_the_daily_limit():
+    def action():
+        raise reply(429, "Quota exceeded for quota metric 'EECU-seconds'.")
+
+    with pytest.raises(Fault, match=r"daily limit of EECU.*free again the next day; what was fetched is kept"):
+        persist(action, Patience(attempts=2, sleep=lambda seconds: None))
 
 
 def test_the_end_of_patience_is_told():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gee_export.base.revision import revision
+from isamap.gee_export.base.revision import revision
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -28,13 +28,15 @@ def copied(folder: Path) -> Path:
     """What an installation brings of it."""
     package = folder / "gee_export" / "base"
     package.mkdir(parents=True)
-    (package / "__init__.py").write_text("")
     shutil.copy(ROOT / "gee_export" / "base" / "revision.py", package)
+    (folder / "isamap").mkdir()
+    (folder / "isamap" / "__init__.py").write_text("")
+    (folder / "isamap" / "gee_export").symlink_to(folder / "gee_export")
     return folder
 
 
 def said(folder: Path) -> str:
-    program = "from gee_export.base.revision import revision; print(revision())"
+    program = "from isamap.gee_export.base.revision import revision; print(revision())"
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
@@ -72,7 +74,7 @@ def test_without_a_repository_the_installed_version_is_said():
         expected = f"isamap {metadata.version('isamap')}"
     except metadata.PackageNotFoundError:
         expected = "unreleased"
-    from gee_export.base import revision as module
+    from isamap.gee_export.base import revision as module
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_is_ours", lambda root: False)

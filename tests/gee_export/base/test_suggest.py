@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gee_export.base.suggest import nearest, suggest
+from isamap.gee_export.base.suggest import nearest, suggest
 
 WORDS = ("worldcover", "dynamicworld", "gaia", "glc_fcs30d")
 

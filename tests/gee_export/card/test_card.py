@@ -15,9 +15,10 @@ import pytest
 from PIL import Image
 
 import isamap
-from gee_export.card.inspection import inspect
-from gee_export.datasets.dataset import Dataset, StoredLayer, write
+from isamap.gee_export.card.inspection import inspect
+from isamap.gee_export.datasets.dataset import Dataset, StoredLayer, write
 from tests.support import sound
+from tests.support.pictures import unpainted  # noqa: F401
 
 ROOT = Path(__file__).resolve().parents[3]
 PICTURES = {"bands.png", "contact-sheet.png", "footprints.png", "labels.png", "missing.png"}
@@ -26,11 +27,12 @@ PICTURES = {"bands.png", "contact-sheet.png", "footprints.png", "labels.png", "m
 @pytest.fixture(scope="module")
 def inspected(tmp_path_factory):
     """A sound dataset with its card and STAC collection beside it."""
-    place = tmp_path_factory.mktemp("sound") / "data"
-    data = sound.stored(place)
-    return place, inspect(data, out=place / "card", stac=True)
+    location = tmp_path_factory.mktemp("sound") / "data"
+    data = sound.stored(location)
+    return location, inspect(data, out=location / "card", stac=True)
 
 
+@pytest.mark.long
 def test_the_card_counts_what_was_put_in(inspected):
     _, card = inspected
     patches = sound.patches()
@@ -45,19 +47,19 @@ def test_the_card_counts_what_was_put_in(inspected):
 
 
 def test_the_page_tells_how_often_a_pixel_was_seen(inspected):
-    place, _ = inspected
-    assert "0.9 (0 to 1)" in (place / "card" / "card.html").read_text(encoding="utf-8")
+    location, _ = inspected
+    assert "0.9 (0 to 1)" in (location / "card" / "card.html").read_text(encoding="utf-8")
 
 
 def test_the_printed_card_has_its_verdicts(inspected):
-    told = str(inspected[1])
-    assert "SIMULATED" in told and "sigma0" in told and "CC-BY-4.0" in told
-    assert len(re.findall(r"^  PASS ", told, re.MULTILINE)) == len(inspected[1].findings)
+    notices = str(inspected[1])
+    assert "SIMULATED" in notices and "sigma0" in notices and "CC-BY-4.0" in notices
+    assert len(re.findall(r"^  PASS ", notices, re.MULTILINE)) == len(inspected[1].findings)
 
 
 def test_the_card_is_a_page_that_needs_nothing_else(inspected):
-    place, card = inspected
-    text = (place / "card" / "card.html").read_text()
+    location, card = inspected
+    text = (location / "card" / "card.html").read_text()
 
     class Links(HTMLParser):
         found: list[str] = []  # noqa: RUF012
@@ -72,41 +74,45 @@ def test_the_card_is_a_page_that_needs_nothing_else(inspected):
 
 
 def test_pictures_are_pictures(inspected):
-    place, _ = inspected
-    assert {path.name for path in (place / "card").iterdir()} == PICTURES | {"card.html", "card.json"}
+    location, _ = inspected
+    assert {path.name for path in (location / "card").iterdir()} == PICTURES | {"card.html", "card.json"}
     for name in PICTURES:
-        with Image.open(place / "card" / name) as picture:
+        with Image.open(location / "card" / name) as picture:
             assert np.asarray(picture.convert("L")).std() > 5, name
 
 
 def test_the_json_names_no_machine_and_no_time(inspected):
-    place, card = inspected
-    text = (place / "card" / "card.json").read_text()
+    location, card = inspected
+    text = (location / "card" / "card.json").read_text()
     document = json.loads(text)
-    assert str(place.parent) not in text and document["version"] == 1 and document["verdict"] == "pass"
+    assert str(location.parent) not in text and document["version"] == 1 and document["verdict"] == "pass"
     assert [finding["name"] for finding in document["findings"]] == [finding.name for finding in card.findings]
 
 
+@pytest.mark.long
 def test_the_same_dataset_gives_the_same_bytes(inspected, tmp_path):
-    place, _ = inspected
+    location, _ = inspected
     inspect(sound.stored(tmp_path / "data"), out=tmp_path / "card")
-    for path in sorted((place / "card").iterdir()):
+    for path in sorted((location / "card").iterdir()):
         assert path.read_bytes() == (tmp_path / "card" / path.name).read_bytes(), path.name
 
 
 def test_a_dataset_stays_a_dataset_with_its_card(inspected):
-    place, card = inspected
-    data = Dataset.open(place)
+    location, card = inspected
+    data = Dataset.open(location)
     data.verify()
     assert data.fingerprint == card.fingerprint and not data.damaged()
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_hostile_names_stay_text(tmp_path):
     data = sound.stored(tmp_path / "data", name="<script>alert(1)</script>")
     inspect(data, out=tmp_path / "card")
     assert "<script" not in (tmp_path / "card" / "card.html").read_text()
 
 
+@pytest.mark.long
 def test_every_layer_is_counted_and_shown(tmp_path):
     """Shares, pairs of scales and dated frames, as docs/datasets.md has them."""
     fine = sound.Band("R", "reflectance", 1e-2, nodata=0)
@@ -123,8 +129,8 @@ def test_every_layer_is_counted_and_shown(tmp_path):
         frame = {"frames/20190602": sample.image_BHW, "frames/20190612": sample.image_BHW}
         return {"shares": share, "fine": 20 + 30 * large[None], "fine_labels": large[None]} | frame
 
-    found = [replace(sample, layers=layers(sample)) for sample in sound.patches()]
-    data = write(tmp_path / "data", sound.head(layers=kinds), found)
+    actual = [replace(sample, layers=layers(sample)) for sample in sound.patches()]
+    data = write(tmp_path / "data", sound.head(layers=kinds), actual)
     card = inspect(data, out=tmp_path / "card", stac=True)
     assert card.verdict == "pass" and "70 files" in str(card)
     assert {band.layer for band in card.bands} == {"image", "shares", "fine", "frames"}
@@ -138,12 +144,15 @@ def test_every_layer_is_counted_and_shown(tmp_path):
     assert inspect(data).verdict == "fail"
 
 
+@pytest.mark.long
 def test_a_dataset_without_labels_has_a_card(tmp_path):
     bare = [replace(sample, label_HW=None) for sample in sound.patches()]
     card = inspect(sound.stored(tmp_path / "data", bare, label=None), out=tmp_path / "card", stac=True)
     assert card.verdict == "pass" and not (tmp_path / "card" / "labels.png").exists()
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_the_command_writes_beside_the_data_and_ends_well(tmp_path, capsys):
     sound.stored(tmp_path / "data")
     assert isamap.main(["inspect", str(tmp_path / "data")]) == 0
@@ -152,6 +161,8 @@ def test_the_command_writes_beside_the_data_and_ends_well(tmp_path, capsys):
     assert (tmp_path / "data" / "stac" / "collection.json").exists()
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 @pytest.mark.parametrize(("words", "code"), [([], 0), (["--strict"], 1)])
 def test_warnings_fail_only_if_strict(tmp_path, words, code, capsys):
     sound.stored(tmp_path / "data", [sample for sample in sound.patches() if sample.split != "val"])
@@ -160,15 +171,18 @@ def test_warnings_fail_only_if_strict(tmp_path, words, code, capsys):
     assert not (tmp_path / "data" / "stac").exists()
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_a_failed_check_is_exit_code_1(tmp_path, capsys):
     data = sound.stored(tmp_path / "data")
     data.storage.path(data.patches[0].image_name).write_bytes(b"no image")
     assert isamap.main(["inspect", str(tmp_path / "data")]) == 1
-    told = capsys.readouterr()
-    assert "FAIL   files" in told.out and "not sound: files" in told.err
+    notices = capsys.readouterr()
+    assert "FAIL   files" in notices.out and "not sound: files" in notices.err
     assert (tmp_path / "data" / "card" / "card.html").exists()
 
 
+@pytest.mark.long
 def test_inspecting_needs_no_torch(tmp_path):
     sound.stored(tmp_path / "data")
     code = f"import isamap, sys; isamap.main(['inspect', {str(tmp_path / 'data')!r}]); print('torch' in sys.modules)"
@@ -191,6 +205,8 @@ def test_every_file_may_be_gone(tmp_path):
     assert card.verdict == "fail" and "20 of 20 files" in str(card)
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_a_dataset_in_a_bucket_is_inspected_where_it_lies(session, reconnected, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     session.storage_client().create_bucket("cards")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import isamap
-from gee_export.card import checks
+from isamap.gee_export.card import checks
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "card.md").read_text(encoding="utf-8")
 
@@ -23,9 +23,9 @@ def test_the_page_runs_as_written(tmp_path, monkeypatch, reconnected, capsys):
     monkeypatch.chdir(tmp_path)
     for command in "".join(blocks("bash")).splitlines():
         assert isamap.main(shlex.split(command)[1:]) == 0, command
-    told = capsys.readouterr().out
+    notices = capsys.readouterr().out
     table = [row.split("|")[1].strip() for row in PAGE.split("## Checks")[1].splitlines() if row.startswith("| ")]
-    assert all(f" {name}: " in told for name in table[1:]) and len(table) - 1 == len(checks.CHECKS)
+    assert all(f" {name}: " in notices for name in table[1:]) and len(table) - 1 == len(checks.CHECKS)
     names: dict = {}
     for code in blocks("python"):
         exec(code, names)

@@ -10,11 +10,11 @@ import rasterio
 from affine import Affine
 from pyproj import Transformer
 
-from gee_export.base.storage import crc32c
-from gee_export.card import checks
-from gee_export.card.survey import survey
-from gee_export.datasets import index, manifest
-from gee_export.datasets.dataset import INDEX, MANIFEST, Dataset, Grid
+from isamap.gee_export.base.storage import crc32c
+from isamap.gee_export.card import checks
+from isamap.gee_export.card.survey import survey
+from isamap.gee_export.datasets import index, manifest
+from isamap.gee_export.datasets.dataset import INDEX, MANIFEST, Dataset, Grid
 from tests.support import sound
 
 
@@ -41,9 +41,9 @@ def rewritten(data: Dataset, name: str, **profile) -> Dataset:
     """The first patch's image or label written again with another profile, checksum and all."""
     path = data.storage.path(name)
     with rasterio.open(path) as source:
-        values, held, bands = source.read(), source.profile, source.descriptions
+        values, stored, bands = source.read(), source.profile, source.descriptions
     path.unlink()
-    with rasterio.open(path, "w", **held | profile) as target:
+    with rasterio.open(path, "w", **stored | profile) as target:
         target.write(values)
         target.descriptions = bands
     column = "label_crc32c" if name.startswith("labels") else "image_crc32c"
@@ -66,17 +66,12 @@ def test_one_flipped_byte_fails(tmp_path):
 
 def test_a_whole_file_of_another_patch_fails(tmp_path):
     data = sound.stored(tmp_path)
-    one, other = (data.storage.path(patch.label_name) for patch in data.patches[:2])
-    one.write_bytes(other.read_bytes())
+    single, second = (data.storage.path(patch.label_name) for patch in data.patches[:2])
+    single.write_bytes(second.read_bytes())
     assert findings(data)["files"].numbers == {"files": 20, "broken": 1}
 
 
-def test_a_missing_label_fails(tmp_path):
-    data = sound.stored(tmp_path)
-    data.storage.path(data.patches[0].label_name).unlink()
-    assert findings(data)["files"].numbers == {"files": 20, "broken": 1}
-
-
+@pytest.mark.long
 @pytest.mark.parametrize("layer", ["images", "labels"])
 @pytest.mark.parametrize("moved_px", [0.5, 1.0, 10.0])
 def test_a_file_off_its_place_fails(tmp_path, layer, moved_px):
@@ -88,12 +83,14 @@ def test_a_file_off_its_place_fails(tmp_path, layer, moved_px):
     assert finding.verdict == "fail" and f"{moved_px:g} px" in finding.detail
 
 
+@pytest.mark.long
 def test_another_crs_fails(tmp_path):
     data = sound.stored(tmp_path)
     data = rewritten(data, data.patches[0].image_name, crs="EPSG:32649")
     assert "EPSG:32649" in findings(data)["alignment"].detail
 
 
+@pytest.mark.long
 def test_shares_of_the_index_must_follow_from_the_pixels(tmp_path):
     data = reindexed(sound.stored(tmp_path), impervious_share=0.123)
     assert verdicts(data) == {"index": "fail"}
@@ -107,12 +104,13 @@ def test_statistics_must_follow_from_the_train_pixels(tmp_path):
     assert verdicts(data) == {"index": "fail"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "verdict"), [("blocks", "fail"), ("random", "warn")])
 def test_one_shared_column_of_pixels_leaks(tmp_path, kind, verdict):
     """docs/reference/wishes.md, "Wish 17"; the paper's random split leaks on purpose, which is a warning."""
-    found = sound.patches()
-    found[-1] = replace(found[-1], split="val", row=sound.SIZE - 1, col=found[0].col)  # under a train patch
-    data = sound.stored(tmp_path, found, split={"kind": kind})
+    patches = sound.patches()
+    patches[-1] = replace(patches[-1], split="val", row=sound.SIZE - 1, col=patches[0].col)  # under a train patch
+    data = sound.stored(tmp_path, patches, split={"kind": kind})
     finding = findings(data)["leakage"]
     assert finding.verdict == verdict and finding.numbers["tainted"] == {"val": 1, "test": 0}
 
@@ -124,33 +122,35 @@ def test_patches_that_touch_do_not_leak(tmp_path):
 
 
 def test_the_same_ground_in_another_period_leaks(tmp_path):
-    found = sound.patches()
-    found.append(replace(found[0], period="202006", split="test"))
+    patches = sound.patches()
+    patches.append(replace(patches[0], period="202006", split="test"))
     months = [{"label": "201906", "start": "2019-06-01", "end": "2019-07-01"}]
     months.append({"label": "202006", "start": "2020-06-01", "end": "2020-07-01"})
-    data = sound.stored(tmp_path, found, periods=tuple(months))
+    data = sound.stored(tmp_path, patches, periods=tuple(months))
     assert verdicts(data)["leakage"] == "fail"
 
 
+@pytest.mark.long
 def test_the_same_ground_in_two_regions_of_two_zones_leaks(tmp_path):
     """Zone 49 sees zone 50's ground turned by a degree or so: the outlines are compared, not the rows and columns."""
     first = sound.head().grids["wuhan"]
     x, y = first.geobox.affine * (24, 24)
     east, north = Transformer.from_crs(32650, 32649, always_xy=True).transform(x, y)
     corner = round(east, -1) - 240, round(north, -1) + 240
-    other = Grid("EPSG:32649", (10.0, 0.0, corner[0], 0.0, -10.0, corner[1]), (48, 48))
-    found = [*sound.patches(), replace(sound.patches()[9], region="other", row=0, col=0, split="test")]
-    data = sound.stored(tmp_path, found, grids={"wuhan": first, "other": other})
+    second = Grid("EPSG:32649", (10.0, 0.0, corner[0], 0.0, -10.0, corner[1]), (48, 48))
+    actual = [*sound.patches(), replace(sound.patches()[9], region="other", row=0, col=0, split="test")]
+    data = sound.stored(tmp_path, actual, grids={"wuhan": first, "other": second})
     leak, double = findings(data)["leakage"], findings(data)["duplicates"]
     assert leak.verdict == "fail" and leak.numbers["tainted"]["test"] == 1
     assert double.numbers["ground"] == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("place", "verdict"), [(1, "warn"), (9, "fail")])
 def test_identical_images_are_found(tmp_path, place, verdict):
-    found = sound.patches()
-    found[place] = replace(found[place], image_BHW=found[0].image_BHW, label_HW=found[0].label_HW)
-    assert verdicts(sound.stored(tmp_path, found))["duplicates"] == verdict
+    patches = sound.patches()
+    patches[place] = replace(patches[place], image_BHW=patches[0].image_BHW, label_HW=patches[0].label_HW)
+    assert verdicts(sound.stored(tmp_path, patches))["duplicates"] == verdict
 
 
 def test_a_band_without_pixels_fails(tmp_path):
@@ -165,10 +165,10 @@ def test_a_band_without_pixels_fails(tmp_path):
 
 def test_a_blank_patch_and_unknown_labels_warn(tmp_path):
     """docs/reference/wishes.md, "Wish 13"."""
-    found = sound.patches()
-    found[0] = replace(found[0], image_BHW=np.full_like(found[0].image_BHW, -32768))
-    found[1] = replace(found[1], label_HW=np.full_like(found[1].label_HW, 255))
-    finding = findings(sound.stored(tmp_path, found))["missing data"]
+    patches = sound.patches()
+    patches[0] = replace(patches[0], image_BHW=np.full_like(patches[0].image_BHW, -32768))
+    patches[1] = replace(patches[1], label_HW=np.full_like(patches[1].label_HW, 255))
+    finding = findings(sound.stored(tmp_path, patches))["missing data"]
     assert finding.verdict == "warn"
     assert (finding.numbers["blank_patches"], finding.numbers["unlabelled_patches"]) == (1, 1)
     assert finding.numbers["unknown_labels"] == pytest.approx(0.1)
@@ -192,6 +192,7 @@ def negative(pixels):
     return change
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spoil", "verdict"), [(tenfold, "fail"), (too_bright, "fail"), (negative(1), "pass"), (negative(12), "warn")]
 )
@@ -205,6 +206,7 @@ def test_labels_outside_their_classes_fail(tmp_path):
     assert finding.verdict == "fail" and finding.numbers["strange_classes"] == [6, 7]
 
 
+@pytest.mark.long
 def test_an_offset_of_1000_in_one_period_fails(tmp_path):
     """docs/reference/wishes.md, "Wish 16": after 25 January 2022 darkness reads 0.1 where the offset is not
     subtracted.
@@ -230,25 +232,26 @@ def test_one_class_only_fails(tmp_path):
 
 
 def test_an_empty_split_warns(tmp_path):
-    found = [sample for sample in sound.patches() if sample.split != "val"]
-    finding = findings(sound.stored(tmp_path, found))["class balance"]
+    actual = [sample for sample in sound.patches() if sample.split != "val"]
+    finding = findings(sound.stored(tmp_path, actual))["class balance"]
     assert finding.verdict == "warn" and "val has no patches" in finding.detail
 
 
 def test_splits_that_are_unlike_each_other_warn(tmp_path):
-    found = [
+    actual = [
         replace(sample, label_HW=np.ones_like(sample.label_HW)) if sample.split == "test" else sample
         for sample in sound.patches()
     ]
-    finding = findings(sound.stored(tmp_path, found))["class balance"]
+    finding = findings(sound.stored(tmp_path, actual))["class balance"]
     assert finding.verdict == "warn" and "unlike each other" in finding.detail and "100% of test" in finding.detail
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("down", "right"), [(2, 0), (0, 3), (3, 2)])
 def test_shifted_labels_are_measured(tmp_path, down, right):
     """docs/reference/wishes.md, "Wish 12": a mask that lies beside its image is seen, and by how much."""
-    found = [sound.shifted(sample, down, right) for sample in sound.patches()]
-    finding = findings(sound.stored(tmp_path, found))["label shift"]
+    actual = [sound.shifted(sample, down, right) for sample in sound.patches()]
+    finding = findings(sound.stored(tmp_path, actual))["label shift"]
     assert finding.verdict == "fail"
     assert finding.numbers["down_px"] == pytest.approx(down, abs=0.3)
     assert finding.numbers["right_px"] == pytest.approx(right, abs=0.3)

@@ -13,9 +13,9 @@ from fnmatch import fnmatch
 import pyarrow.parquet
 import pytest
 
-from gee_export.card import croissant
-from gee_export.card.inspection import inspect
-from gee_export.datasets.dataset import Dataset
+from isamap.gee_export.card import croissant
+from isamap.gee_export.card.inspection import inspect
+from isamap.gee_export.datasets.dataset import Dataset
 from tests.support import sound
 
 TYPES = {"sc:Text", "sc:Integer", "sc:Float", "sc:URL"}
@@ -69,10 +69,10 @@ def test_every_name_is_unique_and_every_reference_leads_to_one(document):
 
 
 def test_every_property_is_a_word_of_the_context_or_of_schema_org(document):
-    known = {"name", "description", "license", "url", "version", "identifier", "keywords", "creator", "distribution",
+    listed = {"name", "description", "license", "url", "version", "identifier", "keywords", "creator", "distribution",
              "contentUrl", "contentSize", "encodingFormat", "sha256"}  # fmt: skip
     for node in nodes({key: value for key, value in document.items() if key != "@context"}):
-        assert {key for key in node if not key.startswith("@")} <= known | document["@context"].keys()
+        assert {key for key in node if not key.startswith("@")} <= listed | document["@context"].keys()
 
 
 def test_files_have_their_sizes_and_checksums(data, document):

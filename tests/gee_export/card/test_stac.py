@@ -16,9 +16,9 @@ from pystac.extensions.raster import RasterExtension
 from pystac.validation import validate_dict
 from shapely.geometry import box, shape
 
-from gee_export.base.stac_fields import COPERNICUS
-from gee_export.card import stac
-from gee_export.datasets.dataset import Dataset
+from isamap.gee_export.base.stac_fields import COPERNICUS
+from isamap.gee_export.card import stac
+from isamap.gee_export.datasets.dataset import Dataset
 from tests.support import sound, stac_schemas
 
 
@@ -50,9 +50,9 @@ def documents(data: Dataset) -> list[dict]:
 
 def test_collection_and_items_follow_every_schema_as_written(data):
     """Those that the documents name themselves; nothing is brought to another version first."""
-    found = documents(data)
-    assert len(found) == 1 + len(data) and [stac_schemas.errors(each) for each in found] == [[]] * len(found)
-    named = {address.split("/")[3] for each in found for address in each["stac_extensions"]}
+    items = documents(data)
+    assert len(items) == 1 + len(data) and [stac_schemas.errors(each) for each in items] == [[]] * len(items)
+    named = {address.split("/")[3] for each in items for address in each["stac_extensions"]}
     assert named == {"projection", "raster", "eo", "file", "sar", "label"}
 
 
@@ -81,13 +81,13 @@ def test_a_simulation_has_no_producer_but_the_local_engine(collection):
 def test_real_images_and_labels_have_their_producers_and_licences(tmp_path):
     real = sound.stored(tmp_path / "real", simulated=False)
     stac.write(real)
-    found = json.loads(real.storage.read("stac/collection.json"))
-    assert stac_schemas.errors(found) == []
-    assert [provider["name"] for provider in found["providers"][1:]] == [
+    document = json.loads(real.storage.read("stac/collection.json"))
+    assert stac_schemas.errors(document) == []
+    assert [provider["name"] for provider in document["providers"][1:]] == [
         "sentinel2 COPERNICUS/S2_SR_HARMONIZED",
         "worldcover",
     ]
-    pages = [link["href"] for link in found["links"] if link["rel"] == "license"]
+    pages = [link["href"] for link in document["links"] if link["rel"] == "license"]
     assert pages == [COPERNICUS, "https://creativecommons.org/licenses/by/4.0/"]
 
 
@@ -138,7 +138,7 @@ def test_nothing_points_outside_or_tells_of_the_machine(data):
         text = data.storage.read(name).decode()
         document = json.loads(text)
         links = [link["href"] for link in document["links"] if link["rel"] != "license"] + [
-            one["href"] for one in document["assets"].values()
+            single["href"] for single in document["assets"].values()
         ]
         assert all(link.startswith(("./", "../")) for link in links)
         assert str(data.storage.root) not in text
@@ -152,5 +152,5 @@ def test_writing_twice_gives_the_same_bytes(data):
 def test_true_colours_are_found_by_name(collection):
     """The eo extension's common names, which viewers look for."""
     item = next(iter(collection.get_items()))
-    found = [band.get("common_name") for band in item.assets["image"].extra_fields["eo:bands"]]
-    assert found == ["blue", "green", "red", None]
+    actual = [band.get("common_name") for band in item.assets["image"].extra_fields["eo:bands"]]
+    assert actual == ["blue", "green", "red", None]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gee_export.coregistration.consensus import WeakEvidence, fitted, orders
-from gee_export.coregistration.tiepoints import TiePoints
+from isamap.gee_export.coregistration.consensus import WeakEvidence, fitted, orders
+from isamap.gee_export.coregistration.tiepoints import TiePoints
 from tests.support.ground_pairs import CUBIC_PX, SHIFT_PX, STEP, frame, polynomial
 
 SIDE = 512
@@ -44,10 +44,10 @@ def _ends():
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("px", [CUBIC_PX, SHIFT_PX], ids=["cubic", "shift"])
 def test_two_in_five_outliers_are_rejected(px, seed):
-    given, stray = points(px, count=300, wrong=0.4, seed=seed)
-    found = fit(given)
-    assert (found.used & stray).sum() <= 2 and (found.used & ~stray).sum() > 0.9 * (~stray).sum()
-    assert error_px(found, px) < 0.2
+    arguments, stray = points(px, count=300, wrong=0.4, seed=seed)
+    fitted = fit(arguments)
+    assert (fitted.used & stray).sum() <= 2 and (fitted.used & ~stray).sum() > 0.9 * (~stray).sum()
+    assert error_px(fitted, px) < 0.2
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -83,13 +83,13 @@ def test_badly_spread_points_bear_low_orders_only():
 
 
 def test_a_corner_full_of_points_does_not_steer_the_rest():
-    given, _ = points(SHIFT_PX, count=200, part=0.24)
-    found = fit(given)
-    assert found.polynomial.order == 0 and error_px(found, SHIFT_PX) < 0.1
+    arguments, _ = points(SHIFT_PX, count=200, part=0.24)
+    fitted = fit(arguments)
+    assert fitted.polynomial.order == 0 and error_px(fitted, SHIFT_PX) < 0.1
 
 
 def test_errors_are_those_of_the_points():
-    found = fit(points(SHIFT_PX, count=400, noise_px=0.3)[0])
-    assert found.rmse_px == pytest.approx(0.3 * np.sqrt(2), rel=0.1)
-    assert found.rmse_px < found.loo_px < 1.02 * found.rmse_px
-    assert found.before_px == pytest.approx(np.hypot(np.hypot(2.3, 1.6), found.rmse_px), rel=0.02)
+    fitted = fit(points(SHIFT_PX, count=400, noise_px=0.3)[0])
+    assert fitted.rmse_px == pytest.approx(0.3 * np.sqrt(2), rel=0.1)
+    assert fitted.rmse_px < fitted.loo_px < 1.02 * fitted.rmse_px
+    assert fitted.before_px == pytest.approx(np.hypot(np.hypot(2.3, 1.6), fitted.rmse_px), rel=0.02)

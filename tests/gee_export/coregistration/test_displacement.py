@@ -8,21 +8,21 @@ from dataclasses import replace
 import ee
 import numpy as np
 import pytest
+from local_ee.testing.evaluating import pixels, value
+from local_ee.testing.scenes import Scene, Scenes, utm
 
-from gee_export.base.grid import Raster
-from gee_export.coregistration.coregister import warped
-from gee_export.coregistration.displacement import ANY_ORBIT, Displacement, displaced
-from gee_export.coregistration.polynomial import Frame, Polynomial
-from gee_export.export.settings import chosen
-from gee_export.sentinel.composite import Settings
-from gee_export.sentinel.sentinel1 import Radar
-from tests.local_ee.support.evaluating import pixels, value
-from tests.local_ee.support.scenes import Scene, Scenes, utm
+from isamap.gee_export.base.grid import Raster
+from isamap.gee_export.coregistration.coregister import warped
+from isamap.gee_export.coregistration.displacement import ANY_ORBIT, Displacement, displaced
+from isamap.gee_export.coregistration.polynomial import Polynomial, PolynomialFrame
+from isamap.gee_export.export.settings import chosen
+from isamap.gee_export.sentinel.composite import Settings
+from isamap.gee_export.sentinel.sentinel1 import Radar
 
 pytestmark = pytest.mark.usefixtures("session")
 
 GRID = utm(150, 130, left=600_000, top=3_390_000, epsg=32650)
-FRAME = Frame("EPSG:32650", (600_000.0, 3_388_700.0, 601_200.0, 3_390_000.0))  # the grid reaches beyond it
+FRAME = PolynomialFrame("EPSG:32650", (600_000.0, 3_388_700.0, 601_200.0, 3_390_000.0))  # the grid reaches beyond it
 CUBIC = Polynomial.of(FRAME, (23, 4, -3, 2, 1, -2, 6, 0, 3, 1), (-12, 2, 5, -1, 3, 2, 0, 4, -6, 5))
 SHIFT = Polynomial.of(FRAME, (30.0,), (-20.0,))
 BOTH = Displacement((47, 113), (SHIFT, CUBIC))
@@ -47,26 +47,26 @@ def graph_of(orbit: int, move: Displacement = BOTH, grid=GRID) -> np.ma.MaskedAr
 @pytest.mark.parametrize(("orbit", "polynomial"), [(113, CUBIC), (47, SHIFT)])
 def test_the_graph_is_the_warp_of_arrays(orbit, polynomial):
     """Each orbit takes its own polynomial; inside and outside the frame."""
-    found, expected = graph_of(orbit), warped(array_of(orbit), polynomial)
+    actual, expected = graph_of(orbit), warped(array_of(orbit), polynomial)
     inner = slice(8, -8), slice(8, -8)  # the engine's scene ends at the grid as the array does, but may be read beyond
-    assert (np.ma.getmaskarray(found)[inner] == ~expected.valid_BHW[0][inner]).all()
-    assert np.abs(found.filled(0) - expected.values_BHW[0])[inner].max() < 1e-6
+    assert (np.ma.getmaskarray(actual)[inner] == ~expected.valid_BHW[0][inner]).all()
+    assert np.abs(actual.filled(0) - expected.values_BHW[0])[inner].max() < 1e-6
 
 
 def test_orbits_that_are_not_named_stay_put():
-    found, before = graph_of(40), array_of(40)
-    assert (found.filled(0) == np.where(before.valid_BHW[0], before.values_BHW[0], 0)).all()
+    actual, before = graph_of(40), array_of(40)
+    assert (actual.filled(0) == np.where(before.valid_BHW[0], before.values_BHW[0], 0)).all()
 
 
 def test_any_orbit_takes_the_rest():
-    rest = Displacement((ANY_ORBIT, 113), (SHIFT, CUBIC))
-    assert (graph_of(40, rest)[5:-5, 5:-5] == array_of(40).values_BHW[0][7:-3, 8:-2]).mean() > 0.9
+    remainder = Displacement((ANY_ORBIT, 113), (SHIFT, CUBIC))
+    assert (graph_of(40, remainder)[5:-5, 5:-5] == array_of(40).values_BHW[0][7:-3, 8:-2]).mean() > 0.9
 
 
 def test_the_window_does_not_matter():
-    part = graph_of(113, grid=GRID[40:90, 70:125])
-    whole = graph_of(113)[40:90, 70:125]
-    assert (part.filled(-1) == whole.filled(-1)).all()
+    piece = graph_of(113, grid=GRID[40:90, 70:125])
+    full = graph_of(113)[40:90, 70:125]
+    assert (piece.filled(-1) == full.filled(-1)).all()
 
 
 def test_no_pixel_moves_farther_than_said():

@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.coregistration.polynomial import EXPONENTS, TERMS, Frame, Polynomial, design, left_out, rms, solved
+from isamap.gee_export.coregistration.polynomial import (
+    EXPONENTS,
+    TERMS,
+    Polynomial,
+    PolynomialFrame,
+    design,
+    left_out,
+    rms,
+    solved,
+)
 
-FRAME = Frame("EPSG:32650", (600_000.0, 3_380_000.0, 604_000.0, 3_390_000.0))
+FRAME = PolynomialFrame("EPSG:32650", (600_000.0, 3_380_000.0, 604_000.0, 3_390_000.0))
 COEFFICIENTS = st.lists(st.floats(-50, 50), min_size=10, max_size=10)
 
 
@@ -25,8 +34,8 @@ def places(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_least_squares_give_back_the_polynomial_that_made_the_points(dx, dy):
     made = Polynomial.of(FRAME, dx, dy)
     x, y = places(60)
-    found = solved(design(*FRAME.local(x, y), 3), np.stack(made.at(x, y), axis=1))
-    assert np.allclose(found[:, 0], dx, atol=1e-6) and np.allclose(found[:, 1], dy, atol=1e-6)
+    actual = solved(design(*FRAME.local(x, y), 3), np.stack(made.at(x, y), axis=1))
+    assert np.allclose(actual[:, 0], dx, atol=1e-6) and np.allclose(actual[:, 1], dy, atol=1e-6)
 
 
 @given(COEFFICIENTS, COEFFICIENTS)
@@ -100,5 +109,5 @@ def test_a_missing_key_is_named():
 
 
 def test_only_metres_are_metric():
-    assert FRAME.is_metric and not Frame("EPSG:4326", (0, 0, 1, 1)).is_metric
-    assert not Frame("EPSG:2263", (0, 0, 1, 1)).is_metric  # US survey feet
+    assert FRAME.is_metric and not PolynomialFrame("EPSG:4326", (0, 0, 1, 1)).is_metric
+    assert not PolynomialFrame("EPSG:2263", (0, 0, 1, 1)).is_metric  # US survey feet

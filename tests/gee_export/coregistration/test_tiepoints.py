@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from gee_export.coregistration.structure import Structure, structure
-from gee_export.coregistration.tiepoints import Windows, correlated, matched, peak_of
+from isamap.gee_export.coregistration.structure import Structure, structure
+from isamap.gee_export.coregistration.tiepoints import SearchWindows, correlated, matched, peak_of
 from tests.support.ground_pairs import STEP, grid
 
 
@@ -60,11 +60,11 @@ def test_correlation_is_that_of_every_window(seed, height, width):
     """Against numpy window by window."""
     rng = np.random.default_rng(seed)
     template, area = rng.normal(size=(2, height, width)), rng.normal(size=(2, height + 4, width + 6))
-    found = correlated(template, area)
+    actual = correlated(template, area)
     for row, col in ((0, 0), (4, 6), (2, 3)):
-        part = area[:, row : row + height, col : col + width]
-        a, b = (stack - stack.mean(axis=(1, 2), keepdims=True) for stack in (template, part))
-        assert found[row, col] == pytest.approx((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()), abs=1e-5)
+        piece = area[:, row : row + height, col : col + width]
+        a, b = (stack - stack.mean(axis=(1, 2), keepdims=True) for stack in (template, piece))
+        assert actual[row, col] == pytest.approx((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()), abs=1e-5)
 
 
 @given(st.floats(-0.45, 0.45), st.floats(-0.45, 0.45))
@@ -73,8 +73,8 @@ def test_the_peak_of_a_paraboloid_is_exact(right, down):
     hill = (
         1 - 0.01 * ((cols - 1 - right) ** 2 + (rows + 2 - down) ** 2) - 0.004 * (cols - 1 - right) * (rows + 2 - down)
     )
-    found = peak_of(hill)
-    assert found[0] == pytest.approx(1 + right, abs=1e-6) and found[1] == pytest.approx(-2 + down, abs=1e-6)
+    actual = peak_of(hill)
+    assert actual[0] == pytest.approx(1 + right, abs=1e-6) and actual[1] == pytest.approx(-2 + down, abs=1e-6)
 
 
 @pytest.mark.parametrize("slope", [(1, 0), (0, -1), (1, 1)])
@@ -85,9 +85,9 @@ def test_a_slope_has_no_peak(slope):
 
 def test_a_second_summit_lowers_the_ratio():
     rows, cols = np.mgrid[-8:9, -8:9]
-    one = np.exp(-(rows**2 + cols**2) / 4)
-    two = one + 0.9 * np.exp(-((rows - 6) ** 2 + (cols - 6) ** 2) / 4)
-    assert peak_of(one)[3] > 5 and peak_of(two)[3] == pytest.approx(1 / 0.9, rel=0.01)
+    single = np.exp(-(rows**2 + cols**2) / 4)
+    two = single + 0.9 * np.exp(-((rows - 6) ** 2 + (cols - 6) ** 2) / 4)
+    assert peak_of(single)[3] > 5 and peak_of(two)[3] == pytest.approx(1 / 0.9, rel=0.01)
 
 
 @pytest.mark.parametrize(("right", "down"), [(3, -2), (-5, 4), (0, 0)])
@@ -96,7 +96,7 @@ def test_whole_shifts_are_found_with_their_signs(right, down):
     ground = texture(5, 220)
     fixed = ground[30:190, 30:190]
     moving = ground[30 - down : 190 - down, 30 - right : 190 - right]
-    points = matched(of(fixed), of(moving), grid(160), windows=Windows(20, 20, 8))
+    points = matched(of(fixed), of(moving), grid(160), windows=SearchWindows(20, 20, 8))
     assert len(points) == points.tried > 20
     assert np.allclose(points.dx, right * STEP, atol=0.5) and np.allclose(points.dy, -down * STEP, atol=0.5)
 
@@ -105,15 +105,17 @@ def test_windows_with_holes_in_both_images_are_left_out():
     """A common edge of the data would match itself at no shift."""
     valid = np.ones((160, 160), bool)
     valid[:, :80] = False
-    one, both = of(texture(6), valid), of(texture(6))
-    windows = Windows(16, 16, 4)
-    assert len(matched(one, one, grid(160), windows=windows)) < len(matched(one, both, grid(160), windows=windows))
-    assert matched(one, one, grid(160), windows=windows).x.min() > 600_000 + 80 * STEP
+    textured, both = of(texture(6), valid), of(texture(6))
+    windows = SearchWindows(16, 16, 4)
+    assert len(matched(textured, textured, grid(160), windows=windows)) < len(
+        matched(textured, both, grid(160), windows=windows)
+    )
+    assert matched(textured, textured, grid(160), windows=windows).x.min() > 600_000 + 80 * STEP
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (100, 100), (60, 900), (2000, 2000)])
 def test_windows_fit_into_any_image(shape):
-    windows = Windows.of(shape, half_px=48, search_px=16)
+    windows = SearchWindows.of(shape, half_px=48, search_px=16)
     for length in shape:
         centres = windows.centres(length)
         assert len(centres) >= 2
@@ -123,4 +125,4 @@ def test_windows_fit_into_any_image(shape):
 
 def test_impossible_windows_are_refused():
     with pytest.raises(ValueError, match="positive"):
-        Windows(0, 8, 8)
+        SearchWindows(0, 8, 8)

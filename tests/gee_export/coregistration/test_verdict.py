@@ -7,14 +7,14 @@ import json
 import numpy as np
 import pytest
 
-from gee_export.coregistration import coregister as module
-from gee_export.coregistration.cells import CellError, area_error_px, cell_errors
-from gee_export.coregistration.consensus import WeakEvidence
-from gee_export.coregistration.coregister import coregister
-from gee_export.coregistration.information import InformationShift
-from gee_export.coregistration.polynomial import Polynomial
-from gee_export.coregistration.tiepoints import TiePoints
-from gee_export.coregistration.verdict import SecondOpinion, require_trust, verdict
+from isamap.gee_export.coregistration import coregister as module
+from isamap.gee_export.coregistration.cells import CellError, area_error_px, cell_errors
+from isamap.gee_export.coregistration.consensus import WeakEvidence
+from isamap.gee_export.coregistration.coregister import coregister
+from isamap.gee_export.coregistration.information import InformationShift
+from isamap.gee_export.coregistration.polynomial import Polynomial
+from isamap.gee_export.coregistration.tiepoints import TiePoints
+from isamap.gee_export.coregistration.verdict import SecondOpinion, require_trust, verdict
 from tests.gee_export.coregistration.test_coregister import error_px
 from tests.support.ground_pairs import CUBIC_PX, SHIFT_PX, STEP, frame, noise, pair, polynomial, raster, vectors_px
 
@@ -122,6 +122,7 @@ def small_cubic():
     return coregister([pair(240, CUBIC_PX, 1)])
 
 
+@pytest.mark.long
 def test_cells_that_say_unknown_are_those_where_more_is_left(small_cubic):
     """The windows leave out the rim, and there the truth lies farthest from a polynomial of low order."""
     left = vectors_px(small_cubic.polynomial, 240) - vectors_px(polynomial(240, CUBIC_PX), 240)

@@ -14,9 +14,9 @@ import pytest
 import rasterio
 from shapely.geometry import box
 
-from gee_export.base.errors import Fault
-from gee_export.datasets import dataset
-from gee_export.datasets.dataset import Dataset
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.datasets import dataset
+from isamap.gee_export.datasets.dataset import Dataset
 from tests.support import samples
 
 
@@ -48,11 +48,6 @@ def test_the_same_samples_in_another_order_give_the_same_bytes(tmp_path):
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_other_pixels_change_the_fingerprint(written, tmp_path):
-    other = dataset.write(tmp_path / "other", samples.head(), samples.samples(seed=1))
-    assert other.fingerprint != written.fingerprint
-
-
 def test_gis_programs_see_scale_names_no_data_and_place(written, tmp_path):
     patch = written.patches[3]
     with rasterio.open(tmp_path / "data" / patch.image_name) as source:
@@ -68,21 +63,21 @@ def test_gis_programs_see_scale_names_no_data_and_place(written, tmp_path):
 @pytest.mark.parametrize("simulated", [True, False])
 def test_a_patch_alone_says_whether_it_is_simulated(tmp_path, simulated):
     """`isamap map --input` takes these tags over: every map made from the simulated world says so."""
-    found = dataset.write(tmp_path, samples.head(simulated=simulated), samples.samples(1))
-    with rasterio.open(tmp_path / found.patches[0].image_name) as source:
+    actual = dataset.write(tmp_path, samples.head(simulated=simulated), samples.samples(1))
+    with rasterio.open(tmp_path / actual.patches[0].image_name) as source:
         assert source.tags()["simulated"] == str(simulated).lower() and source.tags()["backscatter"] == "sigma0"
 
 
 def test_statistics_are_those_of_the_valid_train_pixels(written):
     train = [s.image_BHW for s in samples.samples() if s.split == "train"]
-    for number, band in enumerate(samples.BANDS):
-        stored = np.stack([image[number] for image in train])
+    for index, band in enumerate(samples.BANDS):
+        stored = np.stack([image[index] for image in train])
         physical = stored[stored != -32768] * band.scale
-        found = written.manifest.statistics[band.name]
-        assert found.mean == pytest.approx(physical.mean(), rel=1e-12)
-        assert found.std == pytest.approx(physical.std(), rel=1e-9)
-        assert (found.min, found.max) == pytest.approx((physical.min(), physical.max()))
-        assert found.valid_share == pytest.approx(physical.size / stored.size)
+        actual = written.manifest.statistics[band.name]
+        assert actual.mean == pytest.approx(physical.mean(), rel=1e-12)
+        assert actual.std == pytest.approx(physical.std(), rel=1e-9)
+        assert (actual.min, actual.max) == pytest.approx((physical.min(), physical.max()))
+        assert actual.valid_share == pytest.approx(physical.size / stored.size)
 
 
 def test_the_index_is_geoparquet_in_id_order_with_footprints_on_the_ground(written, tmp_path):
@@ -97,24 +92,16 @@ def test_the_index_is_geoparquet_in_id_order_with_footprints_on_the_ground(writt
 def test_shares_count_known_labels_and_wholly_valid_pixels(written):
     for sample in samples.samples():
         patch = next(p for p in written.patches if p.id == sample.id)
-        known = sample.label_HW[sample.label_HW != 255]
-        assert patch.impervious_share == pytest.approx((known == 1).mean())
+        listed = sample.label_HW[sample.label_HW != 255]
+        assert patch.impervious_share == pytest.approx((listed == 1).mean())
         assert patch.valid_share == pytest.approx((sample.image_BHW != -32768).all(axis=0).mean())
 
 
-def test_the_counts_name_every_split(written):
-    assert written.manifest.counts == {"patches": 12, "train": 8, "val": 2, "test": 2}
-
-
-def test_the_id_holds_region_month_row_and_column():
-    assert samples.samples(3)[2].id == "wuhan_201906_r00020_c00040"
-
-
 def test_a_dataset_without_labels_says_how_to_get_them(tmp_path):
-    found = dataset.write(tmp_path, samples.head(label=None), samples.samples(labelled=False))
-    assert found.patches[0].impervious_share is None
+    actual = dataset.write(tmp_path, samples.head(label=None), samples.samples(labelled=False))
+    assert actual.patches[0].impervious_share is None
     with pytest.raises(ValueError, match="--label worldcover"):
-        found.read_label(found.patches[0])
+        actual.read_label(actual.patches[0])
 
 
 def test_no_file_names_the_machine_or_the_hour(written, tmp_path):
@@ -123,6 +110,7 @@ def test_no_file_names_the_machine_or_the_hour(written, tmp_path):
 
 
 def test_damaged_and_missing_files_are_named(written, tmp_path):
+    written.verify()
     first, second = written.patches[0], written.patches[1]
     path = tmp_path / "data" / first.image_name
     data = bytearray(path.read_bytes())
@@ -132,10 +120,6 @@ def test_damaged_and_missing_files_are_named(written, tmp_path):
     assert written.damaged() == [first.image_name, second.label_name]
     with pytest.raises(Fault, match=f"2 files are missing or corrupt: {first.image_name}"):
         written.verify()
-
-
-def test_a_whole_dataset_verifies(written):
-    written.verify()
 
 
 def test_a_cut_off_geotiff_is_a_fault_not_pixels(written, tmp_path):
@@ -159,13 +143,6 @@ def test_a_whole_file_of_another_export_is_not_read_as_this_ones(written, tmp_pa
 def test_a_half_written_dataset_is_no_dataset(written, tmp_path):
     (tmp_path / "data" / "manifest.json").unlink()
     with pytest.raises(ValueError, match="run the same export again"):
-        Dataset.open(tmp_path / "data")
-
-
-def test_an_index_that_lost_rows_is_refused(written, tmp_path):
-    dataset.write(tmp_path / "fewer", samples.head(), samples.samples(5))
-    (tmp_path / "data" / "patches.parquet").write_bytes((tmp_path / "fewer" / "patches.parquet").read_bytes())
-    with pytest.raises(Fault, match=r"patches\.parquet is damaged or of another export"):
         Dataset.open(tmp_path / "data")
 
 
@@ -193,7 +170,7 @@ def test_rasterio_is_loaded_by_one_thread_at_a_time():
     """Threads that begin with different parts of rasterio deadlock in Python's import locks."""
     script = (
         "import sys\n"
-        "from gee_export.datasets import geotiff\n"
+        "from isamap.gee_export.datasets import geotiff\n"
         "seen = []\n"
         "class Watch:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
@@ -210,7 +187,7 @@ def test_reading_an_index_leaves_no_thread_behind(written, tmp_path):
     """One that lets go of the bytes while Python ends aborts the process: exit code 134 instead of 2."""
     script = (
         "import os, sys, pyarrow.parquet\n"
-        "from gee_export.datasets import index\n"
+        "from isamap.gee_export.datasets import index\n"
         "data, before = open(sys.argv[1], 'rb').read(), len(os.listdir('/proc/self/task'))\n"
         "index.decode(data, 'patches.parquet')\n"
         "sys.exit(len(os.listdir('/proc/self/task')) - before)\n"

@@ -1,4 +1,4 @@
-"""A damaged manifest or index is never read as whole; datasets of isamap 0.1, which have no digests, still are."""
+"""A damaged manifest or index is never read as whole."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.base.errors import Fault
-from gee_export.datasets import dataset
-from gee_export.datasets.dataset import Dataset
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.datasets import dataset
+from isamap.gee_export.datasets.dataset import Dataset
 from tests.support import samples
 
 FLIPS = 400
@@ -21,9 +21,9 @@ FLIPS = 400
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    place = tmp_path_factory.mktemp("digests") / "data"
-    dataset.write(place, samples.head(), samples.samples())
-    return place
+    folder = tmp_path_factory.mktemp("digests") / "data"
+    dataset.write(folder, samples.head(), samples.samples())
+    return folder
 
 
 def is_refused(folder: Path, name: str, content: bytes) -> bool:
@@ -47,6 +47,7 @@ def flipped(content: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["manifest.json", "patches.parquet"])
 def test_no_flipped_bit_is_read_as_whole(folder, name):
     content = (folder / name).read_bytes()
@@ -85,6 +86,7 @@ def leaves(value, path=()):
             yield from leaves(item, (*path, key))
 
 
+@pytest.mark.long
 @given(data=st.data())
 def test_no_changed_value_is_read_as_whole(folder, data):
     """Scale 0.0001 to 0.0002, statistics, CRS, label product: whatever value is another, in the same layout."""
@@ -93,10 +95,10 @@ def test_no_changed_value_is_read_as_whole(folder, data):
     target = document
     for key in parents:
         target = target[key]
-    other = data.draw(st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.none(), st.booleans()))
-    before, target[last] = target[last], other
+    value = data.draw(st.one_of(st.integers(), st.floats(allow_nan=False), st.text(), st.none(), st.booleans()))
+    before, target[last] = target[last], value
     content = (json.dumps(document, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
-    assert json.dumps(before) == json.dumps(other) or is_refused(folder, "manifest.json", content)
+    assert json.dumps(before) == json.dumps(value) or is_refused(folder, "manifest.json", content)
 
 
 def test_the_digests_are_sha256_as_anyone_computes_it(folder):
@@ -112,37 +114,6 @@ def test_the_digests_are_sha256_as_anyone_computes_it(folder):
 def test_the_index_of_another_dataset_is_refused(folder, tmp_path):
     dataset.write(tmp_path, samples.head(), samples.samples(seed=1))
     assert is_refused(folder, "patches.parquet", (tmp_path / "patches.parquet").read_bytes())
-
-
-def without_digests(folder: Path, tmp_path: Path, **more) -> Path:
-    """The dataset as isamap 0.1 wrote it."""
-    dataset.write(tmp_path, samples.head(), samples.samples())
-    path = tmp_path / "manifest.json"
-    document = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "digests"} | more
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n")
-    return tmp_path
-
-
-def test_an_older_dataset_is_read_with_one_note(folder, tmp_path, capsys):
-    older = without_digests(folder, tmp_path)
-    first = Dataset.open(older)
-    assert Dataset.open(older).manifest == first.manifest
-    assert capsys.readouterr().err.count(f"note: {older} is of an isamap that wrote no digests") == 1
-
-
-def test_digests_change_no_fingerprint(folder, tmp_path):
-    """Checkpoints name the datasets of isamap 0.1 by it."""
-    assert Dataset.open(without_digests(folder, tmp_path)).fingerprint == Dataset.open(folder).fingerprint
-
-
-def test_a_whole_dataset_has_no_note(folder, capsys):
-    Dataset.open(folder)
-    assert capsys.readouterr().err == ""
-
-
-def test_a_field_that_no_older_isamap_wrote_is_damage(folder, tmp_path):
-    with pytest.raises(Fault, match="unknown field 'digestt'"):
-        Dataset.open(without_digests(folder, tmp_path, digestt={}))
 
 
 def test_no_object_is_no_manifest(folder):

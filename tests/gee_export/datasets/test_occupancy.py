@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gee_export.base import regions
-from gee_export.base.grid import Window
-from gee_export.base.outline import inside
-from gee_export.base.windows import Windows
-from gee_export.datasets.occupancy import occupied
-from gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.outline import inside
+from isamap.gee_export.base.windows import Windows
+from isamap.gee_export.datasets.occupancy import occupied
+from isamap.gee_export.datasets.region_grid import RegionGrid
 
 vertices = st.lists(st.tuples(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)), min_size=3, max_size=12)
 
@@ -20,11 +21,12 @@ vertices = st.lists(st.tuples(st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)), m
 def ground(points, hole):
     """Polygons that the points draw, however they cross, without a disc around their middle."""
     drawn = shapely.make_valid(shapely.Polygon([(114.3 + x, 30.5 + y) for x, y in points]))
-    parts = [part for part in shapely.get_parts(drawn) if part.geom_type == "Polygon"]
+    parts = [piece for piece in shapely.get_parts(drawn) if piece.geom_type == "Polygon"]
     outline = shapely.union_all(parts).difference(shapely.Point(114.3, 30.5).buffer(hole))
     return outline if outline.area > 1e-7 else shapely.box(114.3, 30.5, 114.301, 30.501)
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(points=vertices, hole=st.sampled_from([0.001, 0.01]), size=st.integers(1, 64), stride=st.integers(5, 70))
 @example(points=[(-0.03, 0), (0.03, 0.0001), (0.03, 0)], hole=0.001, size=32, stride=20)  # thinner than a pixel

@@ -9,13 +9,13 @@ import pytest
 import shapely
 from shapely.geometry import box, mapping
 
-from gee_export.base import geometry_file
-from gee_export.base.errors import Fault
-from gee_export.earth_engine import session as sessions
-from gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit, write_outline
-from gee_export.export.export import export_patches
-from gee_export.export.request import ExportRequest
-from inference.plan.plan import plan_map
+from isamap.gee_export.base import geometry_file
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit, write_outline
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.export.request import ExportRequest
+from isamap.inference.plan.plan import plan_map
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 COLUMNS = {2015: ("ADM0_NAME", "ADM1_NAME", "ADM2_NAME"), 2025: ("GAUL0_NAME", "GAUL1_NAME", "GAUL2_NAME")}

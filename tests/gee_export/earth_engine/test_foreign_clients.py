@@ -1,4 +1,4 @@
-"""The lines of docs/engine.md for clients of other programs, run as they stand against `isamap engine serve`."""
+"""The lines of local_ee/docs/engine.md for clients of other programs, run as they stand."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "engine.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "local_ee" / "docs" / "engine.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(python|bash) client\n(.*?)```", PAGE, re.DOTALL)
 TOKEN = "a-token-for-the-lines-of-the-page"
 # What each block prints last, in their order
@@ -38,7 +38,7 @@ class Served:
 
 
 def serve(home: Path, *options: str) -> tuple[subprocess.Popen, Served]:
-    command = [sys.executable, "isamap.py", "engine", "serve", "--port", "0", *options]
+    command = [sys.executable, "-m", "isamap", "engine", "serve", "--port", "0", *options]
     environment = {**os.environ, "ISAMAP_HOME": str(home), "ISAMAP_ENGINE_TOKEN": TOKEN}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
     lines = [process.stdout.readline() for _ in range(6)]
@@ -47,7 +47,7 @@ def serve(home: Path, *options: str) -> tuple[subprocess.Popen, Served]:
 
 def end(process: subprocess.Popen) -> None:
     process.terminate()  # a shell's background process ignores Ctrl-C
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,11 @@ def test_the_page_has_lines_for_every_client():
 
 def _blocks() -> list:
     """Their numbers; the notebook's library takes 20 s to load."""
-    slow = [number for number, (_, text) in enumerate(BLOCKS) if "geemap" in text]
+    slow = [index for index, (_, text) in enumerate(BLOCKS) if "geemap" in text]
     return [pytest.param(n, marks=[pytest.mark.long] if n in slow else []) for n in range(len(EXPECTED))]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", _blocks())
 def test_the_lines_of_the_page_work(served, tmp_path, number):
     language, text = BLOCKS[number]
@@ -82,11 +83,12 @@ def test_the_lines_of_the_page_work(served, tmp_path, number):
         "NO_GCE_CHECK": "true",
     }
     done = subprocess.run(
-        [*interpreter, text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=200
+        [*interpreter, text], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0 and EXPECTED[number] in done.stdout.splitlines()[-1], done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_what_is_printed_leads_to_the_engine(served):
     origin = f"http://127.0.0.1:{served.port}"
     assert f"local Earth Engine at {origin}/t/{TOKEN} " in served.words
@@ -95,6 +97,7 @@ def test_what_is_printed_leads_to_the_engine(served):
     assert stat.S_IMODE(served.home.stat().st_mode) == 0o700
 
 
+@pytest.mark.long
 def test_no_token_prints_a_warning_and_leaves_no_file(tmp_path):
     process, server = serve(tmp_path, "--no-token")
     end(process)

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 import threading
 
 import ee
 import pytest
 import requests
-from ee import _state
+from ee import _state, deprecation
 from ee.apifunction import ApiFunction
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import RefreshError
 from google.oauth2.credentials import Credentials
-
-from gee_export.base import vigil
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from gee_export.earth_engine import handshake
-from gee_export.earth_engine import session as sessions
-from gee_export.earth_engine.handshake import initialise
-from gee_export.earth_engine.session import connect
 from local_ee.faults import Faults
 from local_ee.injector import calls
-from tests.local_ee.support.small import catalog
+from local_ee.testing.small import catalog
+
+from isamap.gee_export.base import endpoint, vigil
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience
+from isamap.gee_export.earth_engine import handshake
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.gee_export.earth_engine.handshake import initialise
+from isamap.gee_export.earth_engine.session import connect
 from tests.support.raw_server import HANG_UP, SILENCE, RawServer, refusal, reply
 
 pytestmark = pytest.mark.usefixtures("reconnected")
@@ -52,7 +53,7 @@ def start(url: str, *, attempts: int = 3) -> None:
 
 def google(monkeypatch, url: str, credentials=None) -> None:
     """A start at Google's address, which is another one here, with a login."""
-    monkeypatch.setattr(sessions, "HIGH_VOLUME_URL", url)
+    monkeypatch.setattr(endpoint, "STANDARD_URL", url)
     # only the local engine's address is 127.0.0.1: this one stands for a foreign machine
     monkeypatch.setattr(handshake, "_is_local", lambda server: False)
     monkeypatch.setattr(ee.data, "get_persistent_credentials", lambda: credentials or Credentials("token"))
@@ -158,7 +159,7 @@ def test_a_machine_without_loopback_is_told(monkeypatch):
 def test_the_check_of_a_login_without_network_does_not_blame_the_login(monkeypatch):
     from google.auth.exceptions import TransportError
 
-    from gee_export.earth_engine.check import check
+    from isamap.gee_export.earth_engine.check import check
 
     def offline():
         raise TransportError(requests.ConnectionError(socket.gaierror(-3, "Temporary failure in name resolution")))
@@ -169,30 +170,18 @@ def test_the_check_of_a_login_without_network_does_not_blame_the_login(monkeypat
 
 
 def test_the_check_of_a_dead_server_does_not_blame_the_project(monkeypatch):
-    from gee_export.earth_engine.check import check
+    from isamap.gee_export.earth_engine.check import check
 
     with RawServer(HANG_UP) as server:
-        monkeypatch.setattr(sessions, "HIGH_VOLUME_URL", server.url)
+        monkeypatch.setattr(endpoint, "STANDARD_URL", server.url)
         monkeypatch.setattr(handshake, "_is_local", lambda name: False)
         monkeypatch.setattr(ee.data, "get_persistent_credentials", lambda: Credentials("token"))
         words = str(check("my-project"))
     assert "without an answer" in words and "register the project" not in words
 
 
-def test_without_a_login_for_cloud_storage_the_command_is_named(monkeypatch):
-    from google.auth.exceptions import DefaultCredentialsError
-    from google.cloud import storage
-
-    def missing(**_):
-        raise DefaultCredentialsError("none")
-
-    monkeypatch.setattr(storage, "Client", missing)
-    session = sessions.Session("p", "earth-engine", "earth-engine", "https://example.com")
-    assert "gcloud auth application-default login" in fault_of(session.storage_client)
-
-
 def test_a_question_about_the_catalog_that_gets_no_answer_is_a_sentence(tmp_path, monkeypatch):
-    from gee_export.sentinel.scenes import ask
+    from isamap.gee_export.sentinel.scenes import ask
 
     with connect(catalog=catalog(8, 8), home=tmp_path, faults=Faults.of({"on": "value", "kind": "reset"})):
         monkeypatch.setattr(_state.get_state(), "max_retries", 0)
@@ -200,17 +189,32 @@ def test_a_question_about_the_catalog_that_gets_no_answer_is_a_sentence(tmp_path
     assert "check the network" in words and "run the same command again" in words and "aborted" not in words
 
 
-def test_a_forbidden_project_is_told_with_the_role(monkeypatch):
-    with RawServer(refusal(403, "Caller does not have required permission to use project my-project.")) as server:
+REGISTER = "register the project at https://console.cloud.google.com"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "remedy"),
+    [
+        ("Caller does not have required permission to use project my-project.", "Service Usage Consumer"),
+        (
+            "Earth Engine API has not been used in project 7 before",
+            "https://console.cloud.google.com/earth-engine/configuration",
+        ),
+        ("Project p is not registered to use Earth Engine.", REGISTER),  # global-indicators#547
+        ("Not signed up for Earth Engine or project is not registered.", REGISTER),  # qgis-earthengine-plugin#145
+    ],
+)
+def test_a_refused_project_is_asked_once_and_told_with_the_remedy(monkeypatch, sentence, remedy):
+    with RawServer(refusal(403, sentence)) as server:
         words = fault_of(google, monkeypatch, server.url)
         assert len(server.requests) == 1
-    assert "Caller does not have required permission" in words and "Service Usage Consumer" in words
+    assert sentence.rstrip(".") in words and remedy in words
 
 
-def test_an_api_that_is_off_is_told_with_its_page(monkeypatch):
-    with RawServer(refusal(403, "Earth Engine API has not been used in project 7 before")) as server:
+def test_a_project_whose_verification_is_due_is_told_with_the_questionnaire(monkeypatch):
+    with RawServer(refusal(403, "Project p must verify its noncommercial eligibility.")) as server:
         words = fault_of(google, monkeypatch, server.url)
-    assert "https://console.cloud.google.com/earth-engine/configuration" in words
+    assert "answer the questionnaire of non-commercial use" in words
 
 
 def test_a_start_that_comes_too_often_is_repeated(monkeypatch):
@@ -227,16 +231,18 @@ def test_a_withdrawn_login_is_told(monkeypatch):
 
     with RawServer(refusal(401, "Invalid credentials")) as server:
         words = fault_of(google, monkeypatch, server.url, Withdrawn("stale"))
-    assert "expired or revoked" in words and "run `earthengine authenticate`" in words
+    assert "expired or revoked" in words and "run `earthengine authenticate --force`" in words
 
 
+@pytest.mark.long
 def test_a_silent_server_is_named_and_given_up(monkeypatch, capsys):
     """A half-open line: the kernel accepts, nobody answers."""
-    monkeypatch.setattr(vigil, "EVERY_S", 0.1)
-    monkeypatch.setattr(handshake, "GREETING_S", 0.5)
+    monkeypatch.setattr(vigil, "EVERY_S", 0.02)
+    monkeypatch.setattr(handshake, "GREETING_S", 1.0)
     with RawServer(SILENCE) as server:
         words = fault_of(start, server.url, attempts=2)
-        assert f"waiting for {server.url.partition('//')[2]}: no answer for 0 s" in capsys.readouterr().err
+        name = server.url.partition("//")[2]
+        assert re.search(rf"waiting for {name}: no answer for \d s", capsys.readouterr().err)
     assert "it did not answer in time (2 attempts)" in words
 
 
@@ -247,7 +253,12 @@ def test_questions_after_the_start_have_earth_engines_limit(tmp_path):
         assert (questions.limit_s, _state.get_state().max_retries) == (330.0, 5)
 
 
-def test_every_question_of_the_client_has_a_limit(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("deadline_ms", "limits_s"), [(0, (30.0, 330.0)), (330_000, (30.0, 330.0)), (10_000, (10.0, 10.0))]
+)
+def test_every_question_of_the_client_has_a_limit(tmp_path, monkeypatch, deadline_ms, limits_s):
+    """The client's own deadline, which looking at tasks sets, makes it shorter alone."""
+    monkeypatch.setattr(_state.get_state(), "deadline_ms", deadline_ms)
     with connect(catalog=catalog(8, 8), home=tmp_path):
         limits, original = [], requests.Session.request
 
@@ -257,7 +268,15 @@ def test_every_question_of_the_client_has_a_limit(tmp_path, monkeypatch):
 
         monkeypatch.setattr(requests.Session, "request", noting)
         ee.Number(1).getInfo()
-        assert limits == [(30.0, 330.0)]
+        assert limits == [limits_s]
+
+
+def test_a_local_engine_asks_nothing_of_google(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(deprecation, "_FetchDataCatalogStac", lambda: asked.append("catalog") or {})
+    monkeypatch.setattr(deprecation, "deprecated_assets", None)
+    with connect(catalog=catalog(8, 8), home=tmp_path):
+        assert asked == []
 
 
 def test_nobody_watches_after_the_answer(tmp_path):
@@ -265,7 +284,7 @@ def test_nobody_watches_after_the_answer(tmp_path):
         ee.Number(1).getInfo()
     for thread in threading.enumerate():
         if thread.name == "vigil":
-            thread.join(20)
+            thread.join(60)
             assert not thread.is_alive()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -20,18 +21,20 @@ import requests
 from affine import Affine
 from google.cloud import storage
 from google.oauth2.credentials import Credentials
-from odc.geo.geobox import GeoBox
-
-from gee_export.base.errors import Fault
-from gee_export.earth_engine import check as checks
-from gee_export.earth_engine import session as sessions
-from gee_export.earth_engine.former_client import ClientState
-from gee_export.earth_engine.session import Session, connect, current
-from local_ee import LocalEngine, injector
 from local_ee.catalog.folder import write_image
 from local_ee.catalogs import WORLD_VERSION
-from local_ee.faults import Faults
-from tests.local_ee.support.small import catalog
+from local_ee.testing.small import catalog
+from odc.geo.geobox import GeoBox
+
+from isamap.gee_export.base import endpoint, offline
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.earth_engine import archives
+from isamap.gee_export.earth_engine import check as checks
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.gee_export.earth_engine.former_client import ClientState
+from isamap.gee_export.earth_engine.session import Session, connect, current
+from local_ee import LocalEngine
+from tests.support.token_servers import nobody
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -95,8 +98,8 @@ def test_the_same_catalog_and_home_share_one_engine(tmp_path, small):
     write_image(images, "USGS/SRTMGL1_003/SRTMGL1_003", {"elevation": np.zeros((4, 4), "int16")}, grid)
     first = connect(catalog=images, home=tmp_path / "home")
     second = connect("local", catalog=str(images), home=tmp_path / "home")
-    other = connect(catalog=images, home=tmp_path / "home2")
-    assert first.url == second.url != other.url
+    another = connect(catalog=images, home=tmp_path / "home2")
+    assert first.url == second.url != another.url
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(tmp_path):
@@ -131,8 +134,8 @@ def bands_of_one() -> list[str]:
 
 
 def test_closing_leads_back_to_the_session_before(small, tmp_path):
-    with connect(catalog=catalog(4, 4), home=tmp_path) as other:
-        assert current() is other and other.url != small.url
+    with connect(catalog=catalog(4, 4), home=tmp_path) as second:
+        assert current() is second and second.url != small.url
     assert current() is small and bands_of_one() == ["B2", "B3", "VV"]
     assert os.environ["STORAGE_EMULATOR_HOST"] == small.client_url
 
@@ -193,18 +196,17 @@ def test_a_former_connection_that_fails_is_a_notice_and_no_error(small, tmp_path
 
 
 def test_without_a_login_google_is_refused_with_the_remedy(small, monkeypatch, tmp_path):
-    _no_account(monkeypatch, tmp_path)
+    nobody(monkeypatch, tmp_path)
     with pytest.raises(Fault, match="run `earthengine authenticate` once"):
         connect("my-project")
     assert "STORAGE_EMULATOR_HOST" not in os.environ
 
 
+@pytest.mark.long
 def test_the_engine_ends_with_its_process(tmp_path):
-    program = (
-        f"from gee_export.earth_engine.session import connect\nprint(connect(home={str(tmp_path)!r}).url, flush=True)\n"
-    )
+    program = f"from isamap import connect\nprint(connect(home={str(tmp_path)!r}).url, flush=True)\n"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, timeout=300, check=True
     )
     with pytest.raises(requests.ConnectionError):
         requests.get(done.stdout.strip(), timeout=5)
@@ -212,20 +214,11 @@ def test_the_engine_ends_with_its_process(tmp_path):
 
 def test_importing_the_module_loads_neither_client_nor_engine():
     program = (
-        "import sys, gee_export.earth_engine.session, local_ee, gee_export.earth_engine.check\n"
+        "import sys, isamap.gee_export.earth_engine.session, local_ee, isamap.gee_export.earth_engine.check\n"
         "print([m for m in ('ee', 'google.cloud.storage', 'starlette', 'rasterio') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
-
-
-def test_isamap_home_names_the_home(monkeypatch, tmp_path):
-    from local_ee.home import default_home
-
-    monkeypatch.setenv("ISAMAP_HOME", str(tmp_path))
-    assert default_home() == tmp_path
-    monkeypatch.delenv("ISAMAP_HOME")
-    assert default_home().name == "isamap"
 
 
 def rows(report: checks.CheckReport) -> dict[str, bool | None]:
@@ -255,17 +248,109 @@ def test_a_far_bucket_is_a_note_and_no_failure(small):
 
 
 def test_without_a_login_the_rest_is_not_tested(small, monkeypatch, tmp_path):
-    _no_account(monkeypatch, tmp_path)
+    nobody(monkeypatch, tmp_path)
     report = checks.check("my-project", "my-bucket")
-    assert rows(report) == {
-        "login": False,
-        "Earth Engine": None,
-        "assets": None,
-        "bucket": None,
-        "location": None,
-        "bucket writes": None,
-    }
+    assert rows(report).pop("login") is False and len(report.rows) == 12
+    assert {row.ok for row in report.rows[1:]} == {None}
     assert "earthengine authenticate" in str(report)
+
+
+def test_a_users_own_connection_to_google_is_kept_with_its_credentials(small, monkeypatch):
+    """A service account of `ee.Initialize` stays who asks, also where a function connects by the project's name."""
+    robot = Credentials("robot")
+    google = replace(ClientState.now(), url="https://earthengine.googleapis.com", credentials=robot)
+    monkeypatch.setattr(sessions, "_foreign", None)
+    monkeypatch.setattr(ClientState, "now", classmethod(lambda cls: google))
+    assert sessions._users_own("my-project") is robot
+    foreign = replace(google, url="http://127.0.0.1:1")
+    monkeypatch.setattr(ClientState, "now", classmethod(lambda cls: foreign))
+    assert sessions._users_own("my-project") is None  # another server's token is not sent to Google
+
+
+def test_credentials_that_were_given_are_those_of_cloud_storage(small):
+    robot = Credentials("robot")
+    session = Session("p", "earth-engine", "earth-engine", "https://example.com", credentials=robot)
+    client = session.storage_client()
+    assert client._credentials.token == "robot" and client._credentials.quota_project_id == "p"
+    assert "robot" not in repr(session)
+
+
+def test_credentials_are_refused_for_the_local_engine(small):
+    with pytest.raises(ValueError, match="give a project"):
+        connect(credentials=Credentials("robot"))
+
+
+def test_a_connection_by_the_projects_name_keeps_the_credentials_given_before(small, other_engine, monkeypatch):
+    monkeypatch.setattr(endpoint, "STANDARD_URL", other_engine.origin)
+    own = Credentials(other_engine.token)
+    with connect("p", credentials=own):
+        again = connect("p")
+        assert again.credentials is own
+        again.close()
+
+
+def test_a_failed_test_of_the_bucket_is_a_row_and_keeps_the_others(small, monkeypatch):
+    """As on a machine without a login for Cloud Storage: the rows before it are told."""
+
+    def refused(self):
+        raise Fault("no login")
+
+    monkeypatch.setattr(Session, "storage_client", refused)
+    report = checks.check_session(small, "any")
+    assert rows(report)["Earth Engine"] is True and rows(report)["bucket"] is False and "no login" in str(report)
+
+
+def test_a_viewer_is_told_what_works_and_what_does_not(small, monkeypatch):
+    """Who may compute and not write can export and map: that is a note and no failure."""
+    monkeypatch.setattr(checks.rights, "project_lacks", lambda session, names: ("earthengine.exports.create",))
+    report = checks.check_session(small)
+    writing = next(row for row in report.rows if row.name == "writing")
+    assert report.ok and writing.ok is False and "export, map and run work" in str(writing)
+    assert "roles/earthengine.writer" in str(writing)
+
+
+def test_rights_are_asked_of_the_assets_where_the_resource_manager_does_not_answer(small, monkeypatch):
+    def hidden(session, names):
+        raise Fault("the Cloud Resource Manager API has not been used in project p before")
+
+    monkeypatch.setattr(checks.rights, "project_lacks", hidden)
+    requests = []
+    monkeypatch.setattr(checks.rights, "assets_lack", lambda session, names: requests.append(names) or ())
+    assert rows(checks.check_session(small))["writing"] is True and requests == [("earthengine.assets.create",)]
+
+
+def test_a_bucket_of_another_class_is_a_note_with_what_still_works(small):
+    bucket = small.storage_client().bucket("cold")
+    bucket.storage_class = "NEARLINE"
+    bucket.create()
+    report = checks.check_session(small, "cold")
+    assert rows(report)["storage class"] is False and report.ok and "publish without it works" in str(report)
+
+
+def test_the_remedy_of_a_bucket_names_both_roles_that_suffice(small):
+    """Storage Object User has no storage.buckets.get, which `Bucket.exists()` and get_bucket need."""
+    words = checks._bucket_roles("b")
+    assert "roles/storage.objectUser" in words and "roles/storage.legacyBucketReader" in words
+
+
+def test_the_gcloud_lines_are_those_of_what_failed(small, monkeypatch):
+    monkeypatch.setattr(checks.rights, "project_lacks", lambda session, names: ("earthengine.exports.create",))
+    report = replace(checks.check_session(small), with_fixes=True)
+    line = "gcloud projects add-iam-policy-binding local --member=user:YOUR_EMAIL --role=roles/earthengine.writer"
+    assert report.fixes == (line,) and str(report).endswith(line)
+
+
+def test_the_daily_limit_is_read_in_hours(small, monkeypatch):
+    from isamap.gee_export.earth_engine import rights
+
+    metric = {
+        "metric": "earthengine.googleapis.com/daily_eecu_usage_time",
+        "consumerQuotaLimits": [{"quotaBuckets": [{"effectiveLimit": "36000"}]}],
+    }
+    monkeypatch.setattr(rights, "asked", lambda *_: {"metrics": [metric]})
+    assert rights.daily_eecu_hours(small) == 10
+    metric["consumerQuotaLimits"] = [{"quotaBuckets": [{"effectiveLimit": "-1"}]}]
+    assert rights.daily_eecu_hours(small) is None
 
 
 DENIED = (
@@ -298,31 +383,13 @@ class Denying(BaseHTTPRequestHandler):
 
 def test_denied_writes_are_told_in_the_servers_words_with_the_role_to_ask_for(small):
     server = HTTPServer(("127.0.0.1", 0), Denying)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         report = checks.check_session(replace(small, url=f"http://127.0.0.1:{server.server_port}"), "closed")
     finally:
         server.shutdown()
     assert rows(report)["bucket"] is True and rows(report)["bucket writes"] is False and not report.ok
     assert DENIED in str(report) and re.search(r"roles/storage\.objectUser", str(report))
-
-
-def _no_account(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
-    """A machine where nobody has logged in."""
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("CLOUDSDK_CONFIG", str(home / "gcloud"))
-    monkeypatch.setenv("NO_GCE_CHECK", "true")
-    monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
-    assert sessions.LOCAL == "local"
-
-
-def test_a_session_may_ask_for_faults(tmp_path):
-    rule = {"on": "value", "kind": "memory", "nth": 2}
-    with connect(catalog=catalog(8, 8), home=tmp_path, faults=Faults.of(rule)):
-        assert ee.Number(1).getInfo() == 1
-        with pytest.raises(ee.EEException, match="User memory limit exceeded"):
-            ee.Number(2).getInfo()
-    assert [call["fault"] for call in injector.calls(tmp_path) if call["route"] == "value"] == [None, "memory"]
 
 
 def test_both_forms_of_the_world_are_catalogs_and_no_folder_is(tmp_path):
@@ -336,6 +403,44 @@ def test_simulated_pixels_say_their_version(catalog):
     assert source == {"server": "local-engine", "catalog": catalog, "world": WORLD_VERSION}
 
 
-@pytest.mark.parametrize(("server", "catalog"), [("local-engine", "/data/world"), ("earth-engine", "earth-engine")])
+def test_the_world_on_a_class_map_says_its_file_and_digest(tmp_path):
+    path = tmp_path / "classes.tif"
+    path.write_bytes(b"ground")
+    source = sessions.source_of("local-engine", path)
+    assert sessions.is_world(path) and source["catalog"] == "classes.tif"
+    assert source["world"] == f"{WORLD_VERSION} on {hashlib.sha256(b'ground').hexdigest()[:16]}"
+
+
+@pytest.mark.parametrize(("server", "catalog"), [("local-engine", "/data/mine"), ("earth-engine", "earth-engine")])
 def test_other_pixels_name_no_world(server, catalog):
     assert sessions.source_of(server, catalog) == {"server": server, "catalog": catalog.rpartition("/")[2]}
+
+
+def test_the_public_archives_have_a_name_and_a_folder_of_that_name_a_slash():
+    assert sessions.source_of("local-engine", "open") == {"server": "local-engine", "catalog": "open"}
+    assert sessions.source_of("local-engine", "/data/open")["catalog"] == "open/"
+    assert sessions.source_of("local-engine", "./world")["catalog"] == "world/"
+    assert sessions.source_of("local-engine", "/data/mine")["catalog"] == "mine"
+
+
+def test_the_slash_still_names_the_folder(tmp_path, monkeypatch):
+    """What `export.toml` holds of a folder called open must open that folder, not the archives."""
+    monkeypatch.chdir(tmp_path)
+    assert not archives.is_open("open/") and Path("open/").absolute() == tmp_path / "open"
+
+
+def test_the_archives_are_read_only_without_a_project():
+    assert archives.reads_archives(None, "open") and archives.reads_archives("local", "open")
+    assert not archives.reads_archives("mine", "open") and not archives.reads_archives(None, "./open")
+
+
+def test_google_and_offline_exclude_each_other():
+    with pytest.raises(ValueError, match="--offline and --project mine"):
+        connect("mine", offline=True)
+
+
+def test_offline_holds_for_the_block_and_its_children(monkeypatch):
+    monkeypatch.delenv(offline.VARIABLE, raising=False)
+    with offline.without_network():
+        assert offline.is_offline() and os.environ[offline.VARIABLE] == "1"
+    assert not offline.is_offline()

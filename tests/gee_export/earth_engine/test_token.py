@@ -6,13 +6,13 @@ import stat
 
 import ee
 import pytest
+from local_ee.testing.small import catalog
 
-from gee_export.base.errors import Fault
-from gee_export.base.storage import open_storage
-from gee_export.datasets.progress_log import run_folder
-from gee_export.earth_engine.session import connect
-from tests.local_ee.support.small import catalog
-from training.home import cache_home
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import open_storage
+from isamap.gee_export.datasets.progress_log import run_folder
+from isamap.gee_export.earth_engine.session import connect
+from isamap.training.home import cache_home
 
 pytestmark = pytest.mark.usefixtures("reconnected")
 

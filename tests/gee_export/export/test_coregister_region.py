@@ -10,18 +10,18 @@ import pytest
 import rasterio
 
 import isamap
-from benchmarks import coregister_world as world
-from gee_export.base.grid import Raster, grid_of
-from gee_export.base.regions import Month, Period
-from gee_export.coregistration.coregister import coregister, warped
-from gee_export.coregistration.displacement import Displacement
-from gee_export.export import coregister_region
-from gee_export.export.place_options import box_name
-from gee_export.export.places import where
-from gee_export.requests import pixels
-from gee_export.sentinel import sentinel1
-from gee_export.sentinel.composite import NoScenes
-from gee_export.sentinel.sentinel1 import Radar
+from isamap.gee_export.base.grid import Raster, grid_of
+from isamap.gee_export.base.regions import Month, Period
+from isamap.gee_export.coregistration.coregister import coregister, warped
+from isamap.gee_export.coregistration.displacement import Displacement
+from isamap.gee_export.export import coregister_region
+from isamap.gee_export.export.place_options import box_name
+from isamap.gee_export.export.places import where
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.sentinel import sentinel1
+from isamap.gee_export.sentinel.composite import NoScenes
+from isamap.gee_export.sentinel.sentinel1 import Radar
+from tests.support import world_shifts
 from tests.support.ground_pairs import SHIFT_PX, noise, pair, polynomial
 
 JUNE = Month(2019, 6).period
@@ -37,12 +37,12 @@ def found(session):
 
 @pytest.fixture(scope="module")
 def truths(session):
-    return world.truths(FIELDS, JUNE)
+    return world_shifts.truths(FIELDS, JUNE)
 
 
 @pytest.mark.long
 def test_each_orbit_is_brought_onto_sentinel2(found, truths):
-    """docs/reference/world.md, "Shift of Sentinel-1": a steady shift per orbit and a slow part; less than 0.4
+    """local_ee/docs/world.md, "Shift of Sentinel-1": a steady shift per orbit and a slow part; less than 0.4
     px (an axis) at every pixel.
     """
     for orbit, truth in truths.items():
@@ -51,6 +51,7 @@ def test_each_orbit_is_brought_onto_sentinel2(found, truths):
     assert found.scenes == {47: 1, 113: 3} and found.simulated
 
 
+@pytest.mark.long
 def test_the_composite_of_a_displaced_collection_lies_right(found, truths):
     """In the graph, scene by scene before the mean: what a second look finds is a fraction of what the first found."""
     radar = Radar(speckle="none", orbits=(113,), displacement=found.displacement)
@@ -74,6 +75,7 @@ def test_slopes_flattened_and_scenes_moved_go_together(found):
     assert pixels.fetch(image, grid, ["VV"]).valid_BHW.mean() > 0.9
 
 
+@pytest.mark.long
 def test_the_report_is_a_displacement_for_exports(found):
     document = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert Displacement.from_json(document) == found.displacement
@@ -94,12 +96,13 @@ def test_large_regions_are_looked_at_from_edge_to_edge(shape, count):
     assert (max(t.row_end for t in tiles), max(t.col_end for t in tiles)) == shape
 
 
+@pytest.mark.long
 def test_tiles_are_put_together_from_requests(truths, monkeypatch):
     """The same pixels, however they are asked for."""
     monkeypatch.setattr(coregister_region, "_REQUEST_PX", 90)
     grid = grid_of(FIELDS)[:200, :190]
     image = sentinel1.sensed(FIELDS.bounds_wsen, JUNE, Radar(speckle="none", orbits=(113,))).image
-    read = coregister_region._fetched(image, grid, ["VV", "VH"], None)
+    read = coregister_region._fetched(image, grid, ["VV", "VH"])
     assert (read.values_BHW == truths[113].moving.values_BHW[:, :200, :190]).all()
 
 
@@ -108,8 +111,8 @@ def test_tiles_are_put_together_from_requests(truths, monkeypatch):
 
 def write(path, one: Raster, **options) -> str:
     height, width = one.geobox.shape
-    place = {"crs": str(one.geobox.crs), "transform": one.geobox.affine, "height": height, "width": width}
-    settings = {"driver": "GTiff", "dtype": one.values_BHW.dtype.name, "count": len(one.bands), **place, **options}
+    grid = {"crs": str(one.geobox.crs), "transform": one.geobox.affine, "height": height, "width": width}
+    settings = {"driver": "GTiff", "dtype": one.values_BHW.dtype.name, "count": len(one.bands), **grid, **options}
     with rasterio.open(path, "w", **settings) as target:
         target.write(one.values_BHW.astype(settings["dtype"]))
         target.descriptions = one.bands
@@ -129,6 +132,7 @@ def run(capsys, *words: str) -> tuple[int, str, str]:
     return code, *capsys.readouterr()
 
 
+@pytest.mark.long
 def test_the_command_moves_a_raster(files, capsys):
     fixed, moving, folder = files
     code, out, _ = run(capsys, "--fixed", fixed, "--moving", moving, "--out", str(folder / "moved.tif"), "--plot",
@@ -145,6 +149,7 @@ def test_the_command_moves_a_raster(files, capsys):
     assert (folder / "moved.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.long
 def test_a_raster_on_other_pixels_is_laid_on_the_fixed_ones(files, capsys):
     fixed, moving, folder = files
     with rasterio.open(moving) as source:
@@ -170,9 +175,9 @@ def test_nothing_is_written_where_nothing_was_corrected(files, capsys):
 
 
 def far_away(folder) -> str:
-    one = noise(0, 64)
-    there = Raster(one.geobox.translate_pix(90_000, 0), one.bands, one.values_BHW, one.valid_BHW)
-    return write(folder / "far.tif", there)
+    raster = noise(0, 64)
+    shifted = Raster(raster.geobox.translate_pix(90_000, 0), raster.bands, raster.values_BHW, raster.valid_BHW)
+    return write(folder / "far.tif", shifted)
 
 
 def text(folder) -> str:
@@ -188,8 +193,8 @@ def nowhere(folder) -> str:
 
 
 def all_missing(folder) -> str:
-    one = noise(0, 192)
-    blank = Raster(one.geobox, one.bands, np.full((1, 192, 192), -1, np.int16), one.valid_BHW)
+    raster = noise(0, 192)
+    blank = Raster(raster.geobox, raster.bands, np.full((1, 192, 192), -1, np.int16), raster.valid_BHW)
     return write(folder / "empty.tif", blank, nodata=-1)
 
 
@@ -224,10 +229,13 @@ def test_contradictions_are_refused(capsys, given, words):
     assert code == 2 and words in err
 
 
+@pytest.mark.long
 def test_the_command_writes_what_an_export_takes(found, tmp_path, capsys, monkeypatch):
     """The command's own words; what `register` finds is tested above."""
     asked = []
-    monkeypatch.setattr(coregister_region, "register", lambda place, days: asked.append((place, days)) or found)
+    monkeypatch.setattr(
+        coregister_region, "register", lambda place, days, *_, **__: asked.append((place, days)) or found
+    )
     words = ["--bbox", *map(str, BBOX), "--epsg", "32650", "--month", "2019-06", "--out", str(tmp_path / "move.json")]
     code, out, _ = run(capsys, *words)
     assert code == 0 and "orbit 113 (3 scenes)" in out and asked == [(replace(FIELDS, name=box_name(BBOX)), JUNE)]

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import json
 
 import pytest
 
-from gee_export.base.errors import Fault
-from gee_export.base.periods import Period
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export.export import export_patches
-from gee_export.export.job import Job
-from gee_export.export.plan import Plan
-from gee_export.export.report import google_seconds
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.export.report import google_seconds
 from tests.gee_export.export.test_export import contents
 from tests.support import killed
-from tests.support import plot as plots
 
 ASKED = killed.ASKED | {"dry_run": True}
 
@@ -46,14 +41,16 @@ def test_what_a_run_would_refuse_is_refused(plan, tmp_path, change, words):
         plan(**change)
 
 
-def test_a_catalog_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="nofolder"):
-        export_patches(**ASKED, catalog=tmp_path / "nofolder")
+def test_labels_of_another_continent_are_refused_before_anything_is_fetched(plan, tmp_path):
+    box = {"type": "Polygon", "coordinates": [[[-1.65, 6.65], [-1.6, 6.65], [-1.6, 6.7], [-1.65, 6.65]]]}
+    (tmp_path / "far.geojson").write_text(json.dumps(box))
+    with pytest.raises(ValueError, match=r"the labels far\.geojson lie elsewhere than .*no patch would have a label"):
+        plan(label=str(tmp_path / "far.geojson"))
 
 
 def test_a_project_without_a_login_is_refused(tmp_path, monkeypatch):
     """As `ee` finds none: no network is asked for it."""
-    from gee_export.earth_engine import session
+    from isamap.gee_export.earth_engine import session
 
     def refuse(project: str, patience: object) -> None:
         raise Fault("no Google login was found: run `earthengine authenticate`")
@@ -63,6 +60,7 @@ def test_a_project_without_a_login_is_refused(tmp_path, monkeypatch):
         export_patches(**ASKED, project="my-project", out=tmp_path / "data")
 
 
+@pytest.mark.long
 def test_a_folder_of_other_settings_is_refused(plan, plot_session, tmp_path):
     out = tmp_path / "made"
     export_patches(**killed.ASKED | {"stride": 60}, out=out, session=plot_session)
@@ -91,6 +89,11 @@ def test_the_report_says_place_time_and_scenes(plan):
     assert "  time: 2019-06" in lines
 
 
+def test_the_time_of_a_small_export_has_its_start(plan):
+    """One second was said of what took six."""
+    assert "about 5 s (5 s to start; the local engine composites " in str(plan())
+
+
 def test_a_period_without_scenes_is_named(plan):
     report = plan(month=["2019-06", "2019-07"])
     assert list(report.skipped) == ["plot_201907"]
@@ -98,7 +101,7 @@ def test_a_period_without_scenes_is_named(plan):
 
 @pytest.mark.parametrize(("size", "words"), [(32, "9 blocks"), (100, "1 block,")])
 def test_one_block_is_one(plan, size, words, monkeypatch):
-    from gee_export.requests import pixels
+    from isamap.gee_export.requests import pixels
 
     if size == 32:
         monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
@@ -117,23 +120,13 @@ def test_google_takes_longer_for_longer_periods(months, seconds):
     assert google_seconds(48 << 20, months) == pytest.approx(seconds)
 
 
-def test_the_time_for_google_of_a_year_is_that_of_its_months():
-    job = Job((RegionGrid.of(plots.REGION),), (Period.parse("2019"),), server="earth-engine", size=32, stride=20)
-    year, month = (_hours(replace(job, periods=(Period.parse(words),))) for words in ("2019", "2019-06"))
-    assert year / month == pytest.approx(365 / 30, rel=0.02)
-
-
-def _hours(job: Job) -> float:
-    requests = Plan.of(job).requests
-    return sum(google_seconds(request.bytes * 1000, request.part.period.mean_months) for request in requests)
-
-
 def test_a_dry_run_says_what_computing_is_expected(plan):
     report = plan()
     assert report.eecu.hours > 0
     assert "EECU:" in str(report) and "free hours a month: Community" in str(report)
 
 
+@pytest.mark.long
 def test_a_period_three_times_as_long_is_expected_to_cost_three_times_as_much(plan):
     month, season = (plan(month=None, period=[words]) for words in ("2019-06", "2019-05-20..2019-08-17"))
     assert season.eecu.hours / month.eecu.hours == pytest.approx(90 / 30)

@@ -10,26 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from gee_export.earth_engine.session import Session
-from gee_export.export.export import export_patches
-from gee_export.requests import client, pixels
-from gee_export.tasks import batch, export_task
-from local_ee import LocalEngine
 from local_ee.catalogs import open_catalog
 from local_ee.faults import Faults
+
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience
+from isamap.gee_export.earth_engine.session import Session
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.requests import client, pixels
+from isamap.gee_export.tasks import batch, export_task
+from local_ee import LocalEngine
+from tests.gee_export.export.test_export import contents
 from tests.support import killed
 
-pytestmark = pytest.mark.usefixtures("reconnected")
+pytestmark = pytest.mark.usefixtures("reconnected", "small_requests")
 SUPPORT = Path(__file__).parents[2] / "support"
 OWN_MOUNT = ("unshare", "--user", "--map-root-user", "--mount")
-
-
-@pytest.fixture(autouse=True)
-def small_requests(monkeypatch):
-    monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
 
 
 @pytest.fixture(autouse=True)
@@ -47,14 +43,9 @@ def failing(plot, home: Path, *rules, seed: int = 0):
         session.close()
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file() and ".run" not in path.parts)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
 def blobs(session: Session, bucket: str) -> dict[str, bytes]:
-    found = session.storage_client().list_blobs(bucket)
-    return {blob.name.partition("/")[2]: blob.download_as_bytes() for blob in found}
+    actual = session.storage_client().list_blobs(bucket)
+    return {blob.name.partition("/")[2]: blob.download_as_bytes() for blob in actual}
 
 
 def fetched(log) -> Counter:
@@ -77,11 +68,12 @@ def whole(plot, tmp_path_factory) -> dict[str, bytes]:
 BROKEN = ("429", "500", "503", "reset", "lost", "truncate")
 
 
+@pytest.mark.long
 def test_one_export_comes_through_all_of_them(plot, whole, tmp_path):
     """docs/reference/wishes.md, "Wish 7": waits and goes on; docs/reference/earth-engine.md, "Errors" says which may be
     repeated.
     """
-    rules = [{"on": "pixels", "kind": kind, "nth": 1 + 2 * number} for number, kind in enumerate(BROKEN)]
+    rules = [{"on": "pixels", "kind": sort, "nth": 1 + 2 * index} for index, sort in enumerate(BROKEN)]
     with failing(plot, tmp_path / "home", *rules) as (session, log):
         export_patches(**killed.ASKED, out=tmp_path / "data", session=session)
         assert [rule["struck"] for rule in log.report()["rules"]] == [1] * len(BROKEN)
@@ -133,6 +125,7 @@ def test_a_quota_is_kept_without_losing_a_block(plot, whole, tmp_path):
     assert contents(tmp_path / "data") == whole
 
 
+@pytest.mark.long
 def test_a_server_that_stays_away_ends_the_run_and_the_next_goes_on(plot, whole, tmp_path):
     """docs/reference/wishes.md, "Wish 2", "Wish 8" and "Wish 9": the server's own words; what was fetched is not
     fetched again.
@@ -156,8 +149,8 @@ def test_a_bucket_takes_the_same_bytes_through_every_fault(plot, whole, tmp_path
     """
     monkeypatch.setenv("ISAMAP_HOME", str(tmp_path / "home"))
     rules = [
-        {"on": ["upload", "object", "list"], "kind": kind, "probability": 0.04}
-        for kind in ("429", "503", "reset", "lost", "truncate")
+        {"on": ["upload", "object", "list"], "kind": sort, "probability": 0.04}
+        for sort in ("429", "503", "reset", "lost", "truncate")
     ]
     rules += [{"on": "upload", "kind": "corrupt", "probability": 0.04}]
     with failing(plot, tmp_path / "home", *rules, seed=3) as (session, log):
@@ -170,6 +163,7 @@ def test_a_bucket_takes_the_same_bytes_through_every_fault(plot, whole, tmp_path
         assert "already complete" in str(report) and not fetched(log)
 
 
+@pytest.mark.long
 def test_batch_gives_the_bytes_that_streaming_gives(plot, whole, tmp_path, monkeypatch):
     """Pixels and labels identical, whatever became of the tasks on the way."""
     monkeypatch.setattr(export_task, "TASK_PX", 64)
@@ -207,6 +201,6 @@ def test_a_full_disk_is_a_sentence_and_the_run_goes_on(plot, whole, tmp_path):
     command = [*OWN_MOUNT, sys.executable, str(SUPPORT / "filling.py"), str(plot.folder), str(tmp_path)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-3000:]
-    said, manifest = result.stdout.splitlines()
-    assert "is full: free some space and run the same command again" in said and manifest == "False"
+    words, manifest = result.stdout.splitlines()
+    assert "is full: free some space and run the same command again" in words and manifest == "False"
     assert contents(tmp_path / "copy") == whole

@@ -10,28 +10,29 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.base import regions
-from gee_export.base.grid import Window
-from gee_export.base.regions import Region
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export.blocks import Block, BlockStore, cut
-from gee_export.export.job import Job, Part
-from gee_export.export.layers import composite_layer, quantised
-from gee_export.export.open_part import OpenPart
-from gee_export.export.places import where
-from gee_export.export.plan import Plan
-from gee_export.export.report import ExportReport
-from gee_export.labelling.label_asset import OnServer
-from gee_export.labelling.label_request import LabelRequest, OpenLabels
-from gee_export.patches.split_rule import SplitRule
-from gee_export.requests import pixels
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export.blocks import Block, BlockStore, cut
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.layers import composite_layer, quantised
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.export.places import where
+from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.export.report import ExportReport
+from isamap.gee_export.labelling.label_asset import OnServer
+from isamap.gee_export.labelling.label_request import LabelRequest, OpenLabels
+from isamap.gee_export.patches.split_rule import SplitRule
+from isamap.gee_export.requests import pixels
 from tests.support import plot as plots
 
 JUNE = regions.Month(2019, 6).period
 KEY = "plot_201906/image"
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(
     height=st.integers(40, 300),
@@ -45,7 +46,7 @@ def test_every_patch_is_covered_by_its_requests_and_nothing_is_fetched_twice(hei
     region = Region("any", 32650, (0, -10 * height, 10 * width, 0), (0, 0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pixels, "REQUEST_LIMIT_BYTES", 36 * side * side)
-        plan = Plan.of(job_of(region, size=size, stride=stride, rule=SplitRule(max_patches=most)))
+        plan = ExportPlan.of(job_of(region, size=size, stride=stride, rule=SplitRule(max_patches=most)))
     fetched = np.zeros((height, width), int)
     for window in (request.window for request in plan.requests):
         assert window.height <= side and window.width <= side
@@ -57,26 +58,16 @@ def test_every_patch_is_covered_by_its_requests_and_nothing_is_fetched_twice(hei
 
 
 def job_of(*places, **options):
-    return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **options)
+    return ExportJob(tuple(RegionGrid.of(location) for location in places), (JUNE,), **options)
 
 
 @pytest.mark.parametrize(("server", "blocks"), [("local-engine", 100), ("earth-engine", 36)])
 def test_wuhan_is_36_requests_of_1008_pixels_and_smaller_ones_in_this_machines_memory(server, blocks):
     """docs/reference/performance.md, "P9"; positions of docs/reference/formats.md, "Patch dataset"."""
     job = job_of(regions.named("wuhan"), server=server)
-    report = ExportReport.planned(job, Plan.of(job), "data/wuhan")
+    report = ExportReport.planned(job, ExportPlan.of(job), "data/wuhan")
     assert (report.positions, report.blocks) == (5625, blocks)
     assert report.patches["patches"] == 5625 - report.left_out
-
-
-def test_a_part_keeps_the_lattice_of_its_region():
-    part = regions.named("wuhan").part((114.25, 30.53, 114.31, 30.58))
-    job = job_of(part)
-    windows = [place.window for place in Plan.of(job).patches]
-    assert all(window.row % 80 == 0 and window.col % 80 == 0 for window in windows)
-    window = windows[0]
-    grid = job.head().grids["wuhan"]
-    assert grid.patch_geobox(window.row, window.col, 128).affine.c == 212750 + 10 * window.col
 
 
 WUHAN_BOX = (114.25, 30.53, 114.31, 30.58)
@@ -87,19 +78,19 @@ def test_another_zone_holds_the_same_ground_on_a_ten_metre_lattice(asked):
     """docs/reference/formats.md, "Patch dataset": the region's UTM zone, or the one asked for; origin a multiple of the
     step.
     """
-    own, other = where(**{"region": None} | asked), where(**{"region": None} | asked, epsg=32649)
-    assert (own.epsg, other.epsg) == (32650, 32649)
-    assert all(edge % 10 == 0 for edge in (*other.bounds_m, *other.origin_m))
-    region_grid, wider = (shapely.box(*region.bounds_wsen) for region in (own, other))
+    own, second = where(**{"region": None} | asked), where(**{"region": None} | asked, epsg=32649)
+    assert (own.epsg, second.epsg) == (32650, 32649)
+    assert all(edge % 10 == 0 for edge in (*second.bounds_m, *second.origin_m))
+    region_grid, wider = (shapely.box(*region.bounds_wsen) for region in (own, second))
     assert wider.buffer(1e-9).covers(region_grid if "bbox" not in asked else shapely.box(*WUHAN_BOX))
 
 
 def test_an_outline_goes_along_into_another_zone(tmp_path):
     outline = shapely.box(*WUHAN_BOX)
     (tmp_path / "town.geojson").write_text(shapely.to_geojson(outline))
-    found = where(None, geometry=tmp_path / "town.geojson", epsg=32649)
-    assert found.epsg == 32649 and found.outline.equals(outline)
-    region_grid = RegionGrid.of(found)
+    actual = where(None, geometry=tmp_path / "town.geojson", epsg=32649)
+    assert actual.epsg == 32649 and actual.outline.equals(outline)
+    region_grid = RegionGrid.of(actual)
     share = region_grid.inside(region_grid.window).mean()
     assert share == pytest.approx(
         region_grid.outline.area / (100 * region_grid.window.height * region_grid.window.width), rel=1e-3
@@ -150,6 +141,7 @@ def block_of(window: Window, canvas: np.ndarray) -> Block:
     return Block(window, arrays, {"s2_count": {"pixels": 1}})
 
 
+@pytest.mark.long
 @given(row=st.integers(0, 44), col=st.integers(0, 44))
 def test_a_patch_across_four_blocks_equals_the_whole(row, col):
     canvas = np.arange(2 * 60 * 60, dtype=np.int16).reshape(2, 60, 60)
@@ -191,9 +183,3 @@ def test_a_line_that_a_crash_cut_short_is_left_out(tmp_path):
 def test_the_head_of_the_manifest_is_plain_json_and_comes_back():
     head = job_of(plots.REGION).head()
     assert type(head).from_json(json.loads(json.dumps(head.to_json()))) == head
-
-
-def test_a_longer_period_has_its_length_in_ids():
-    """docs/reference/formats.md, "Patch dataset": YYYYMMpNN."""
-    part = Part(0, RegionGrid.of(plots.REGION), regions.Period.between("2019-05-01", "2019-08-30"))
-    assert part.patch_id(Window(20, 40, 32, 32)) == "plot_201905p04_r00020_c00040"

@@ -14,11 +14,11 @@ import rasterio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.base.errors import Fault
-from gee_export.datasets import dataset, index
-from gee_export.datasets.dataset import Band, Dataset, StoredLayer
-from gee_export.datasets.sample import LABEL, Entry, Sample, encode
-from gee_export.datasets.sums import Sums, statistics
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.datasets import dataset, index
+from isamap.gee_export.datasets.dataset import Band, Dataset, StoredLayer
+from isamap.gee_export.datasets.sample import LABEL, Entry, Sample, encode
+from isamap.gee_export.datasets.sums import Sums, statistics
 from tests.gee_export.datasets.test_dataset import contents
 from tests.support import samples
 
@@ -37,16 +37,16 @@ LAYERS = {
 def layered(count: int = 6, seed: int = 0) -> list[Sample]:
     """The usual samples with every layer; the second has no frame of the second day, the third none at all."""
     rng = np.random.default_rng(seed)
-    found = []
-    for number, plain in enumerate(samples.samples(count)):
-        days = {1: (DAYS[0], DAYS[2]), 2: ()}.get(number, DAYS)
+    layered_samples = []
+    for sample_index, plain in enumerate(samples.samples(count)):
+        days = {1: (DAYS[0], DAYS[2]), 2: ()}.get(sample_index, DAYS)
         layers = {f"frames/{day}": rng.integers(-2500, 9000, plain.image_BHW.shape).astype(np.int16) for day in days}
         layers["shares"] = rng.integers(0, 101, (1, SIZE, SIZE)).astype(np.uint8)
         layers["fine"] = rng.integers(0, 256, (3, SIZE * RATIO, SIZE * RATIO)).astype(np.uint8)
         layers["fine_labels"] = rng.integers(0, 2, (1, SIZE * RATIO, SIZE * RATIO)).astype(np.uint8)
-        place = (plain.region, plain.period, plain.row, plain.col, plain.split)
-        found.append(Sample(*place, plain.image_BHW, plain.label_HW, layers))
-    return found
+        position = (plain.region, plain.period, plain.row, plain.col, plain.split)
+        layered_samples.append(Sample(*position, plain.image_BHW, plain.label_HW, layers))
+    return layered_samples
 
 
 @pytest.fixture
@@ -103,9 +103,9 @@ def test_gis_programs_see_names_scales_and_no_data_of_each_layer(written, tmp_pa
 def test_statistics_are_of_the_train_splits_valid_pixels(written):
     train = [sample for sample in layered() if sample.split == "train"]
     red = np.concatenate([sample.layers["fine"][0].ravel() for sample in train]).astype(float)
-    found = written.manifest.layers["fine"].statistics["R"]
-    assert (found.mean, found.std) == pytest.approx((red[red != 0].mean(), red[red != 0].std()))
-    assert found.valid_share == pytest.approx((red != 0).mean())
+    actual = written.manifest.layers["fine"].statistics["R"]
+    assert (actual.mean, actual.std) == pytest.approx((red[red != 0].mean(), red[red != 0].std()))
+    assert actual.valid_share == pytest.approx((red != 0).mean())
     blue = np.concatenate([s.layers[k][0].ravel() for s in train for k in s.layers if k.startswith("frames/")])
     assert written.manifest.layers["frames"].statistics["B2"].mean == pytest.approx(blue.mean() * 1e-4)
     assert not written.manifest.layers["shares"].statistics
@@ -126,8 +126,8 @@ def test_damage_in_any_layer_is_found(written, tmp_path):
 
 
 def test_other_fine_pixels_change_the_fingerprint(written, tmp_path):
-    other = dataset.write(tmp_path / "other", samples.head(layers=LAYERS), layered(seed=1))
-    assert other.fingerprint != written.fingerprint
+    second = dataset.write(tmp_path / "other", samples.head(layers=LAYERS), layered(seed=1))
+    assert second.fingerprint != written.fingerprint
 
 
 def test_the_same_samples_in_another_order_give_the_same_bytes(written, tmp_path):
@@ -146,15 +146,15 @@ def test_a_dataset_without_layers_says_how_to_get_them(tmp_path):
             read(first)
 
 
-def test_datasets_of_isamap_0_1_keep_their_fingerprint(tmp_path):
+def test_the_fingerprint_is_of_manifest_and_index(tmp_path):
     """The rule of commit c2588ec: checkpoints name datasets by it."""
-    found = dataset.write(tmp_path, samples.head(), samples.samples())
+    actual = dataset.write(tmp_path, samples.head(), samples.samples())
     manifest = (tmp_path / "manifest.json").read_bytes()
     assert not {"layers", "skipped"} & json.loads(manifest).keys()
     names = list(index._COLUMNS)
-    rows = [{name: getattr(patch, name) for name in names} for patch in found.patches]
+    rows = [{name: getattr(patch, name) for name in names} for patch in actual.patches]
     body = json.dumps({k: v for k, v in json.loads(manifest).items() if k != "digests"}, indent=1) + "\n"
-    assert found.fingerprint == hashlib.sha256(body.encode() + json.dumps(rows).encode()).hexdigest()[:16]
+    assert actual.fingerprint == hashlib.sha256(body.encode() + json.dumps(rows).encode()).hexdigest()[:16]
 
 
 @pytest.mark.parametrize(
@@ -189,16 +189,17 @@ arrays = st.integers(0, 2**32 - 1).map(
 )
 
 
+@pytest.mark.long
 @given(arrays, arrays)
 def test_sums_of_parts_are_the_sums_of_the_whole(left, right):
-    whole = Sums.of(np.concatenate((left, right), axis=1), -32768)
-    assert Sums.of(left, -32768) + Sums.of(right, -32768) == whole
+    joined = Sums.of(np.concatenate((left, right), axis=1), -32768)
+    assert Sums.of(left, -32768) + Sums.of(right, -32768) == joined
     bands = (Band("a", "dn", 2.0, 5.0), Band("b", "dn", 1.0))
-    found = statistics([whole], bands)
-    for number, band in enumerate(bands):
-        stored = np.concatenate((left, right), axis=1)[number]
+    actual = statistics([joined], bands)
+    for band_index, band in enumerate(bands):
+        stored = np.concatenate((left, right), axis=1)[band_index]
         valid = stored[stored != -32768].astype(float) * band.scale + band.offset
-        assert (band.name in found) == bool(valid.size)
+        assert (band.name in actual) == bool(valid.size)
         if valid.size:
-            numbers = (found[band.name].mean, found[band.name].std, found[band.name].min, found[band.name].max)
+            numbers = (actual[band.name].mean, actual[band.name].std, actual[band.name].min, actual[band.name].max)
             assert numbers == pytest.approx((valid.mean(), valid.std(), valid.min(), valid.max()), abs=1e-6)

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 from pyproj import Transformer
 
 import isamap
-from gee_export import export_patches
-from gee_export.base import regions
-from gee_export.base.grid import Window
-from gee_export.base.regions import Region
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export.job import Job
-from gee_export.export.layout import laid_out
-from gee_export.export.plan import Plan
-from gee_export.export.request_tiles import RequestTiles
-from gee_export.patches.sampling import Sampling
-from gee_export.patches.split_rule import SplitRule
+from isamap.gee_export import export_patches
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.layout import laid_out
+from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.export.request_tiles import RequestTiles
+from isamap.gee_export.patches.sampling import Sampling
+from isamap.gee_export.patches.split_rule import SplitRule
 
 JUNE = regions.Month(2019, 6).period
 
@@ -34,19 +34,20 @@ def square(name, left=0, top=0, side_px=800, epsg=32650):
 
 
 def job(*region_grids, **options):
-    return Job(region_grids, (JUNE,), **({"size": 64, "stride": 40} | options))
+    return ExportJob(region_grids, (JUNE,), **({"size": 64, "stride": 40} | options))
 
 
 def footprints(region_grid, split_result):
     """Patches in degrees, by split, each a polygon with straight edges drawn in eight."""
     turn = Transformer.from_crs(str(region_grid.lattice.crs), 4326, always_xy=True)
-    found = {"train": [], "val": [], "test": []}
+    actual = {"train": [], "val": [], "test": []}
     for window, split in split_result.patches:
         box = shapely.segmentize(shapely.box(*region_grid.geobox(window).boundingbox), 80)
-        found[split].append(shapely.transform(box, lambda points: np.column_stack(turn.transform(*points.T))))
-    return {split: shapely.union_all(shapes) for split, shapes in found.items()}
+        actual[split].append(shapely.transform(box, lambda points: np.column_stack(turn.transform(*points.T))))
+    return {split: shapely.union_all(shapes) for split, shapes in actual.items()}
 
 
+@pytest.mark.long
 @settings(max_examples=12, deadline=None)
 @given(
     left=st.integers(-700, 700),
@@ -62,26 +63,26 @@ def test_no_ground_is_in_two_splits_of_overlapping_regions(left, top, side, zone
     """docs/reference/wishes.md, "Wish 17", over regions and UTM zones; a random split leaks within its regions, but not
     into test.
     """
-    one = square("one", epsg=zones[0])
+    single = square("one", epsg=zones[0])
     box = square("any", left, top, side, zones[0]).region.bounds_wsen
     two = RegionGrid.of(regions.from_bbox(box, name="two", epsg=zones[1]))
-    found = laid_out(job(one, two, split=kind, rule=SplitRule(hold_out=hold_out)))
+    layout = laid_out(job(single, two, split=kind, rule=SplitRule(hold_out=hold_out)))
     if kind == "random" and not hold_out:
         return
-    shapes = {region_grid.name: footprints(region_grid, found[region_grid.name]) for region_grid in (one, two)}
-    for split, other in (("train", "val"), ("train", "test"), ("val", "test"), ("val", "train"), ("test", "train")):
-        assert shapes["one"][split].intersection(shapes["two"][other]).area == 0
+    shapes = {region_grid.name: footprints(region_grid, layout[region_grid.name]) for region_grid in (single, two)}
+    for split, second in (("train", "val"), ("train", "test"), ("val", "test"), ("val", "train"), ("test", "train")):
+        assert shapes["one"][split].intersection(shapes["two"][second]).area == 0
     if hold_out:
-        (held,) = hold_out
-        rest = "two" if held == "one" else "one"
-        assert {split for _, split in found[held].patches} == {"test"}
-        assert "test" not in {split for _, split in found[rest].patches}
-        assert "overlapping" not in found[held].info
+        (stored,) = hold_out
+        remainder = "two" if stored == "one" else "one"
+        assert {split for _, split in layout[stored].patches} == {"test"}
+        assert "test" not in {split for _, split in layout[remainder].patches}
+        assert "overlapping" not in layout[stored].info
 
 
 def test_what_overlaps_is_counted_and_told():
-    one, two = square("one"), square("two", 300, 300)
-    plan = Plan.of(job(one, two, rule=SplitRule(hold_out=("one",))))
+    single, two = square("one"), square("two", 300, 300)
+    plan = ExportPlan.of(job(single, two, rule=SplitRule(hold_out=("one",))))
     lost = plan.split_results["two"].info["overlapping"]
     everywhere = list(two.positions(64, 40))
     under = [window for window in everywhere if window.row < 500 and window.col < 500]
@@ -91,11 +92,11 @@ def test_what_overlaps_is_counted_and_told():
 def test_a_city_is_held_out_whole():
     """CroFuseNet: Wuhan to Nanjing; the others keep their ratio of train to val."""
     region_grids = [square(name, left) for name, left in (("wuhan", 0), ("nanjing", 5000), ("hefei", 9000))]
-    found = laid_out(job(*region_grids, rule=SplitRule(hold_out=("nanjing",))))
-    assert Counter(split for _, split in found["nanjing"].patches) == {
+    layout = laid_out(job(*region_grids, rule=SplitRule(hold_out=("nanjing",))))
+    assert Counter(split for _, split in layout["nanjing"].patches) == {
         "test": len(list(region_grids[1].positions(64, 40)))
     }
-    counts = Counter(split for name in ("wuhan", "hefei") for _, split in found[name].patches)
+    counts = Counter(split for name in ("wuhan", "hefei") for _, split in layout[name].patches)
     assert set(counts) == {"train", "val"} and counts["train"] / counts["val"] == pytest.approx(8, rel=0.35)
 
 
@@ -104,32 +105,35 @@ def test_a_city_is_held_out_whole():
 def test_a_limit_over_regions_and_periods_fills_every_split(kind, hold_out):
     region_grids = [square(name, left, side_px=1500) for name, left in (("a", 0), ("b", 5000), ("c", 9000))]
     months = tuple(regions.Month(2019, month).period for month in (5, 6))
-    asked = Job(
+    request = ExportJob(
         tuple(region_grids), months, size=64, stride=40, split=kind, rule=SplitRule(max_patches=300, hold_out=hold_out)
     )
-    plan = Plan.of(asked)
-    counts = Counter(place.split for place in plan.patches)
+    plan = ExportPlan.of(request)
+    counts = Counter(location.split for location in plan.patches)
     assert 200 <= len(plan.patches) <= 300 and set(counts) == {"train", "val", "test"}
-    assert len({place.id for place in plan.patches}) == len(plan.patches)
-    per_period = Counter(place.part.period.label for place in plan.patches)
+    assert len({location.id for location in plan.patches}) == len(plan.patches)
+    per_period = Counter(location.region_period.period.label for location in plan.patches)
     assert per_period["201905"] == per_period["201906"]
     if hold_out:
-        assert {place.part.region_grid.name for place in plan.patches if place.split == "test"} == {"b"}
+        assert {location.region_period.region_grid.name for location in plan.patches if location.split == "test"} == {
+            "b"
+        }
 
 
 def test_scattered_patches_are_not_fetched_with_all_the_ground_between_them():
     """JointSeg's points 3 km apart: patches of 128 are a fifth of the ground."""
     region_grid = square("wide", side_px=6000)
-    asked = Job((region_grid,), (JUNE,), sampling=Sampling("points"), server="earth-engine")
-    plan = Plan.of(asked)
+    requested = ExportJob((region_grid,), (JUNE,), sampling=Sampling("points"), server="earth-engine")
+    plan = ExportPlan.of(requested)
     fetched = sum(request.window.height * request.window.width for request in plan.requests)
-    wanted = len(plan.patches) * 128**2
-    assert wanted <= fetched < 0.75 * 6000**2
-    for place in plan.patches:
-        covered = [plan.requests[n].window.overlap(place.window) for n in place.needs]
+    expected = len(plan.patches) * 128**2
+    assert expected <= fetched < 0.75 * 6000**2
+    for location in plan.patches:
+        covered = [plan.requests[n].window.overlap(location.window) for n in location.needs]
         assert sum(window.height * window.width for window in covered) == 128**2
 
 
+@pytest.mark.long
 @settings(max_examples=30, deadline=None)
 @given(ratio=st.integers(1, 10), most=st.integers(40, 300), side=st.integers(100, 500))
 def test_a_finer_layer_covers_the_same_patches_in_its_own_pixels(ratio, most, side):
@@ -142,8 +146,8 @@ def test_a_finer_layer_covers_the_same_patches_in_its_own_pixels(ratio, most, si
     assert painted.max() == 1
     for (window, _), needs in zip(split_result.patches, tiling.needs, strict=True):
         fine = Window(window.row * ratio, window.col * ratio, 32 * ratio, 32 * ratio)
-        covered = [tiling.windows[number].overlap(fine) for number in needs]
-        assert sum(part.height * part.width for part in covered) == (32 * ratio) ** 2
+        covered = [tiling.windows[index].overlap(fine) for index in needs]
+        assert sum(piece.height * piece.width for piece in covered) == (32 * ratio) ** 2
 
 
 PAGE = Path(__file__).parents[3] / "docs" / "export.md"
@@ -160,6 +164,7 @@ def test_every_command_of_the_page_plans_an_export(line, capsys, tmp_path, monke
     assert "would be in data/" in capsys.readouterr().out
 
 
+@pytest.mark.long
 def test_two_boxes_of_a_region_go_to_two_folders():
     boxes = [(114.2, 30.5, 114.3, 30.6), (114.2, 30.5, 114.4, 30.6)]
     first, second = (export_patches(region="wuhan", bbox=box, dry_run=True).out for box in boxes)
@@ -178,8 +183,8 @@ WIDE, NARROW, EAST = (119.9, 30, 120, 30.1), (120, 30, 120.003, 30.1), (120, 30,
 
 
 def test_a_zones_piece_without_a_patch_is_left_out_with_a_note():
-    plan = Plan.of(job(*pieces(WIDE, NARROW)))
-    assert {patch.part.region.name for patch in plan.patches} == {"town-50n"}
+    plan = ExportPlan.of(job(*pieces(WIDE, NARROW)))
+    assert {patch.region_period.region.name for patch in plan.patches} == {"town-50n"}
     assert plan.split_results["town-51n"].info["note"].startswith("town-51n is left out")
 
 
@@ -199,8 +204,8 @@ def test_a_region_of_its_own_without_a_patch_is_refused_beside_others():
 
 
 def test_the_name_of_a_place_holds_out_all_its_zones():
-    found = laid_out(job(*pieces(WIDE, EAST), square("one", -9000), rule=SplitRule(hold_out=("town",))))
-    splits = {name: {split for _, split in split_result.patches} for name, split_result in found.items()}
+    layout = laid_out(job(*pieces(WIDE, EAST), square("one", -9000), rule=SplitRule(hold_out=("town",))))
+    splits = {name: {split for _, split in split_result.patches} for name, split_result in layout.items()}
     assert splits == {"town-50n": {"test"}, "town-51n": {"test"}, "one": {"train", "val"}}
 
 

@@ -14,27 +14,24 @@ import shapely
 from pyproj import Transformer
 
 import isamap
-from gee_export.base.errors import Fault
-from gee_export.base.regions import Period
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export import run_header
-from gee_export.export.export import export_patches
-from gee_export.export.job import Job
-from gee_export.export.open_part import OpenPart
-from gee_export.export.plan import Plan
-from gee_export.labelling.label_request import LabelRequest, OpenLabels
-from gee_export.requests import pixels
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.regions import Period
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export import run_header
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.open_part import OpenPart
+from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.labelling.label_request import LabelRequest, OpenLabels
+from tests.gee_export.export.test_export import contents
 from tests.support import killed
+
+pytestmark = pytest.mark.usefixtures("small_requests")
 
 SUPPORT = Path(__file__).parents[2] / "support"
 WEST, EAST = killed.PARTS["region"]
-
-
-@pytest.fixture(autouse=True)
-def small_requests(monkeypatch):
-    monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
 
 
 @pytest.fixture
@@ -49,9 +46,7 @@ def export(plot_session):
 def done(plot_session, tmp_path_factory):
     """The report of an export that nothing disturbed."""
     out = tmp_path_factory.mktemp("parts") / "data"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
-        return export_patches(**killed.PARTS, out=out, session=plot_session)
+    return export_patches(**killed.PARTS, out=out, session=plot_session)
 
 
 @pytest.fixture
@@ -59,11 +54,7 @@ def whole(done):
     return Path(done.out)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    names = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    return {name: path.read_bytes() for name, path in names.items() if not name.startswith(".run/")}
-
-
+@pytest.mark.long
 def test_every_region_is_there_in_every_period_on_the_same_patches_and_splits(whole):
     dataset = Dataset.open(whole)
     dataset.verify()
@@ -76,6 +67,7 @@ def test_every_region_is_there_in_every_period_on_the_same_patches_and_splits(wh
     assert set(dataset.manifest.grids) == {"west", "east"} and len(dataset.manifest.periods) == 2
 
 
+@pytest.mark.long
 def test_a_part_has_the_pixels_of_an_export_of_its_own(whole, export, tmp_path):
     export(tmp_path / "alone", region=EAST, period=["2019-05-20..2019-06-10"])
     mine, alone = Dataset.open(whole), Dataset.open(tmp_path / "alone")
@@ -87,6 +79,7 @@ def test_a_part_has_the_pixels_of_an_export_of_its_own(whole, export, tmp_path):
     assert facts == alone.manifest.scenes["east"]["201905p02"]
 
 
+@pytest.mark.long
 def test_a_dry_run_counts_what_all_parts_will_send(export, tmp_path, done, whole):
     """docs/reference/wishes.md, "Wish 1": requests and bytes before the start."""
     planned = export(tmp_path / "none", dry_run=True)
@@ -109,6 +102,7 @@ def test_a_killed_export_of_parts_goes_on_to_the_same_bytes(whole, export, plot,
     assert contents(out) == contents(whole)
 
 
+@pytest.mark.long
 def test_a_period_without_scenes_is_skipped_and_told(export, tmp_path):
     """docs/reference/wishes.md, "Wish 8": "no scenes in the month" is an outcome, not the end of everything."""
     report = export(tmp_path / "data", region=WEST, period=["2019-06", "2019-07"])
@@ -126,6 +120,7 @@ def test_nothing_at_all_is_an_error(export, tmp_path):
         export(tmp_path / "data", region=WEST, period=["2019-07", "2019-08"])
 
 
+@pytest.mark.long
 def test_the_command_repeats_its_options(plot, capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("ISAMAP_HOME", str(tmp_path / "home"))
     to_degrees = Transformer.from_crs(32650, 4326, always_xy=True)
@@ -143,6 +138,7 @@ def test_the_command_repeats_its_options(plot, capsys, tmp_path, monkeypatch):
     assert dataset.manifest.settings["kernel_px"] == 5 and dataset.manifest.split["ratios"] == [7, 2, 1]
 
 
+@pytest.mark.long
 def test_another_isamap_is_noticed_in_a_run_that_goes_on(export, tmp_path, monkeypatch, whole):
     out = tmp_path / "data"
 
@@ -150,8 +146,8 @@ def test_another_isamap_is_noticed_in_a_run_that_goes_on(export, tmp_path, monke
         raise Fault("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.export.runner.revision", lambda: "older")
-        patch.setattr("gee_export.export.runner.dataset.finish", dies)
+        patch.setattr("isamap.gee_export.export.runner.revision", lambda: "older")
+        patch.setattr("isamap.gee_export.export.runner.dataset.finish", dies)
         with pytest.raises(Fault):
             export(out)
     report = export(out)
@@ -187,10 +183,10 @@ def test_what_cannot_be_asked_of_parts_is_a_sentence(export, tmp_path, change, w
     ],
 )
 def test_parts_that_one_model_cannot_read_together_are_refused(kinds, words):
-    asked = Job((RegionGrid.of(WEST), RegionGrid.of(EAST)), (Period.parse("2019-06"),), size=32, stride=20)
+    request = ExportJob((RegionGrid.of(WEST), RegionGrid.of(EAST)), (Period.parse("2019-06"),), size=32, stride=20)
     opened = {}
-    for number in (0, 1):
-        facts = {"sentinel2": {"level": kinds[2 + number], "collection": "any"}}
-        opened[number] = OpenPart({}, OpenLabels(LabelRequest(()), (), None), facts, kinds[number], False)
+    for index in (0, 1):
+        facts = {"sentinel2": {"level": kinds[2 + index], "collection": "any"}}
+        opened[index] = OpenPart({}, OpenLabels(LabelRequest(()), (), None), facts, kinds[index], False)
     with pytest.raises(ValueError, match=words):
-        run_header.whole(asked, Plan.of(asked), opened, {})
+        run_header.whole(request, ExportPlan.of(request), opened, {})

@@ -12,10 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from gee_export.base.regions import Region
-from gee_export.export.export import export_patches
-from gee_export.export.place_options import When, Where, box_name, described
-from inference import request as map_request
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes, box_name, described
+from isamap.inference.mapping import request as map_request
 
 BOX = (15.42, 47.05, 15.46, 47.08)
 PIXEL_DEG = 0.0002  # over 10 m, along meridians everywhere and along parallels up to 60 degrees
@@ -40,125 +39,97 @@ def test_names_of_boxes_are_legal_and_short(box):
 
 @given(boxes, st.integers(0, 3), st.floats(PIXEL_DEG, 1) | st.floats(-1, -PIXEL_DEG))
 def test_boxes_that_differ_by_a_pixel_have_two_names(box, edge, shift):
-    other = [*box]
-    other[edge] += shift
-    assume(other[0] < other[2] and other[1] < other[3] and max(map(abs, (box[1], box[3], *other[1::2]))) <= 60)
-    assert box_name(tuple(other)) != box_name(box)
+    shifted = [*box]
+    shifted[edge] += shift
+    assume(
+        shifted[0] < shifted[2] and shifted[1] < shifted[3] and max(map(abs, (box[1], box[3], *shifted[1::2]))) <= 60
+    )
+    assert box_name(tuple(shifted)) != box_name(box)
 
 
 def test_a_place_of_a_box_has_the_name_of_the_box():
-    assert [region.name for region in Where(bbox=BOX).regions()] == [box_name(BOX)]
+    assert [region.name for region in ExportPlaces(bbox=BOX).regions()] == [box_name(BOX)]
 
 
 def test_a_name_overrides():
-    assert [region.name for region in Where(bbox=BOX, name="graz").regions()] == ["graz"]
+    assert [region.name for region in ExportPlaces(bbox=BOX, name="graz").regions()] == ["graz"]
 
 
 def test_a_part_of_a_region_keeps_its_name():
-    assert Where(region=("wuhan",), bbox=(114.25, 30.53, 114.31, 30.58)).regions()[0].name == "wuhan"
+    assert ExportPlaces(region=("wuhan",), bbox=(114.25, 30.53, 114.31, 30.58)).regions()[0].name == "wuhan"
 
 
 def test_a_name_changes_nothing_but_the_name():
-    (mine,), (own,) = Where(bbox=BOX, name="graz").regions(), Where(bbox=BOX).regions()
+    (mine,), (own,) = ExportPlaces(bbox=BOX, name="graz").regions(), ExportPlaces(bbox=BOX).regions()
     assert replace(mine, name=own.name) == own
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a/b", "a_b", "ü", "-a", "a" * 61, ".."])
 def test_a_name_that_no_id_can_hold_is_refused(name):
     with pytest.raises(ValueError, match="letters, digits, dots and dashes"):
-        Where(bbox=BOX, name=name)
+        ExportPlaces(bbox=BOX, name=name)
 
 
 def test_one_name_for_several_places_is_refused():
     with pytest.raises(ValueError, match="--name a names one place, and there are 2"):
-        Where(region=("wuhan", "nanjing"), name="a").regions()
+        ExportPlaces(region=("wuhan", "nanjing"), name="a").regions()
 
 
-@pytest.mark.parametrize("where", [Where(bbox=BOX), Where(region=("nanjing",)), Where(region=("wuhan", "nanjing"))])
+@pytest.mark.parametrize(
+    "where", [ExportPlaces(bbox=BOX), ExportPlaces(region=("nanjing",)), ExportPlaces(region=("wuhan", "nanjing"))]
+)
 def test_a_place_without_a_time_is_refused(where):
     with pytest.raises(ValueError, match=r"nothing says when: give --month YYYY-MM, or --period"):
-        When().dated(where)
+        ExportTimes().dated(where)
 
 
 def test_a_region_object_without_a_time_is_refused():
     region = Region("wuhan", 32650, (0, 0, 1000, 1000), (0, 1000))
     with pytest.raises(ValueError, match="nothing says when"):
-        When().dated(Where(region=(region,)))
+        ExportTimes().dated(ExportPlaces(region=(region,)))
 
 
 def test_the_papers_region_has_the_papers_month_and_says_so(capsys):
-    assert When().dated(Where(region=("wuhan",))) == When(month=("2019-06",))
+    assert ExportTimes().dated(ExportPlaces(region=("wuhan",))) == ExportTimes(month=("2019-06",))
     assert capsys.readouterr().err.startswith("month 2019-06: the month of the CroFuseNet paper's dataset of Wuhan;")
 
 
 def test_a_time_that_is_given_is_kept_and_nothing_is_printed(capsys):
-    assert When(month=("2020-06",)).dated(Where(region=("wuhan",))) == When(month=("2020-06",))
+    assert ExportTimes(month=("2020-06",)).dated(ExportPlaces(region=("wuhan",))) == ExportTimes(month=("2020-06",))
     assert capsys.readouterr().err == ""
 
 
 def test_a_place_is_described_by_centre_zone_and_area():
-    (region,) = Where(bbox=BOX, name="graz").regions()
+    (region,) = ExportPlaces(bbox=BOX, name="graz").regions()
     assert described(region).startswith("graz: centre 47.06")
     assert "N 15.44" in described(region) and "UTM zone 33N (EPSG:32633)" in described(region)
 
 
 @pytest.mark.parametrize("box", [(30.55, 114.29, 30.57, 114.31), (43.0, 81.0, 43.1, 81.1)])
 def test_a_box_with_swapped_degrees_names_the_region_that_it_may_mean(box):
-    assert Where(bbox=box).swapped_inside is not None
+    assert ExportPlaces(bbox=box).swapped_inside is not None
 
 
 def test_a_box_in_a_region_is_not_taken_for_a_swapped_one():
-    assert Where(bbox=(114.29, 30.55, 114.31, 30.57)).swapped_inside is None
+    assert ExportPlaces(bbox=(114.29, 30.55, 114.31, 30.57)).swapped_inside is None
 
 
 def test_a_refused_box_says_that_its_degrees_may_be_swapped():
     with pytest.raises(ValueError, match=r"with latitude and longitude swapped it would lie in \w+"):
-        Where(bbox=(30.55, 114.29, 30.57, 114.31)).regions()
+        ExportPlaces(bbox=(30.55, 114.29, 30.57, 114.31)).regions()
 
 
 def test_a_zone_far_from_a_box_is_to_be_left_out():
     with pytest.raises(
         ValueError, match=r"--epsg 32650 is too far from the box, which lies in 32633: leave --epsg out"
     ):
-        Where(bbox=BOX, epsg=32650).regions()
-
-
-@pytest.fixture
-def former(tmp_path, plot_session):
-    """A dataset as isamap 0.1 made it of a box."""
-    from tests.support import plot as plots
-
-    left, bottom, right, top = plots.REGION.bounds_wsen
-    box = (left + 0.001, bottom + 0.001, right - 0.001, top - 0.001)
-    asked = {"bbox": box, "month": "2019-06", "size": 32, "stride": 32, "speckle": "none", "progress": False}
-    asked |= {"session": plot_session}
-    report = export_patches(**asked, name="bbox", out=tmp_path / "former")
-    assert report.name == "bbox-2019-06"
-    return asked, tmp_path / "former"
-
-
-def test_a_former_dataset_of_a_box_says_how_to_continue_it(former):
-    asked, out = former
-    with pytest.raises(ValueError, match=r"begun by isamap 0\.1, which .* 'bbox'.* add --name bbox to continue it"):
-        export_patches(**asked, out=out)
-    assert "already complete" in str(export_patches(**asked, name="bbox", out=out))
-
-
-def test_a_former_dataset_in_the_folder_of_its_time_says_how_to_continue_it(former, tmp_path, monkeypatch):
-    asked, out = former
-    monkeypatch.chdir(tmp_path)
-    box = "_".join(f"{degrees:g}" for degrees in asked["bbox"])
-    (tmp_path / "data").mkdir()
-    out.rename(tmp_path / "data" / f"bbox-2019-06-{box}")
-    with pytest.raises(ValueError, match="add --name bbox to continue it"):
-        export_patches(**asked)
-    assert "already complete" in str(export_patches(**asked, name="bbox"))
+        ExportPlaces(bbox=BOX, epsg=32650).regions()
 
 
 @pytest.mark.parametrize(("name", "expected"), [(None, "n30.5e114-"), ("both", "both-")])
 def test_a_box_over_two_zones_is_two_regions_of_its_name(name, expected):
     """114 E lies between zones 49 (to 114 E) and 50."""
-    areas = Where(bbox=(111.0, 30.0, 117.0, 31.0), name=name).regions()
+    areas = ExportPlaces(bbox=(111.0, 30.0, 117.0, 31.0), name=name).regions()
     assert [area.epsg for area in areas] == [32649, 32650]
     assert [area.name.rpartition("-")[2] for area in areas] == ["49n", "50n"]
     assert all(area.name.startswith(expected) for area in areas)
@@ -172,16 +143,11 @@ def point_file(folder):
 
 def test_a_buffer_makes_a_disc_of_a_point(tmp_path):
     """500 m: 0.785 km2 on the ground, 32 segments a quarter within 0.1 %."""
-    (region,) = Where(geometry=(point_file(tmp_path),), buffer_m=500).regions()
+    (region,) = ExportPlaces(geometry=(point_file(tmp_path),), buffer_m=500).regions()
     area, _ = Geod(ellps="WGS84").geometry_area_perimeter(shapely.orient_polygons(region.outline))
     assert abs(area) == pytest.approx(np.pi * 500**2, rel=2e-3)
 
 
-def test_a_buffer_without_a_vector_file_is_refused():
-    with pytest.raises(ValueError, match="--buffer 500 widens the features of a --geometry"):
-        Where(bbox=BOX, buffer_m=500)
-
-
 def test_a_map_has_the_outline_of_the_export(tmp_path):
-    (region,) = Where(geometry=(point_file(tmp_path),), buffer_m=500).regions()
+    (region,) = ExportPlaces(geometry=(point_file(tmp_path),), buffer_m=500).regions()
     assert map_request.Where(geometry=point_file(tmp_path), buffer_m=500).area.outline.equals(region.outline)

@@ -6,16 +6,17 @@ import math
 import tracemalloc
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gee_export.base.grid import Window
-from gee_export.base.regions import Month, Region
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export.job import Job
-from gee_export.export.plan import Plan
-from gee_export.export.request_tiles import RequestTiles
-from gee_export.patches.split_rule import SplitResult
+from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.regions import Month, Region
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.export.request_tiles import RequestTiles
+from isamap.gee_export.patches.split_rule import SplitResult
 
 places = st.sets(st.tuples(st.integers(0, 40), st.integers(-20, 20)), min_size=1, max_size=60)
 
@@ -38,7 +39,7 @@ def tiled(windows, side):
         for r, c in cells:
             shared.setdefault((r, c), []).append(window.overlap(Window(row + r * tall, col + c * wide, tall, wide)))
         needs.append(cells)
-    order = {cell: number for number, cell in enumerate(sorted(shared))}
+    order = {cell: index for index, cell in enumerate(sorted(shared))}
     return [hull(shared[cell]) for cell in order], [tuple(order[cell] for cell in cells) for cells in needs]
 
 
@@ -47,6 +48,7 @@ def hull(windows):
     return Window(row, col, max(w.row_end for w in windows) - row, max(w.col_end for w in windows) - col)
 
 
+@pytest.mark.long
 @settings(max_examples=100, deadline=None)
 @given(places=places, size=st.integers(4, 40), stride=st.integers(3, 30), side=st.integers(5, 120))
 def test_requests_and_needs_are_those_of_one_patch_at_a_time(places, size, stride, side):
@@ -55,11 +57,12 @@ def test_requests_and_needs_are_those_of_one_patch_at_a_time(places, size, strid
     assert (list(tiling.windows), list(tiling.needs)) == tiled(windows, side)
 
 
+@pytest.mark.long
 def test_a_plan_of_many_patches_takes_little_memory():
     """160,000 patches: 4,000,000 of a belt of provinces then take less than 2 GB."""
     region_grid = RegionGrid.of(Region("wide", 32650, (0, 0, 320_480, 320_480), (0, 320_480)))
     tracemalloc.start()
-    plan = Plan.of(Job((region_grid,), (Month(2019, 6).period,)))
+    plan = ExportPlan.of(ExportJob((region_grid,), (Month(2019, 6).period,)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     positions = plan.split_results["wide"].info["positions"]
@@ -71,8 +74,10 @@ def test_patches_of_a_plan_are_made_by_number_as_in_order():
         RegionGrid.of(Region(name, 32650, (left, 0, left + 4000, 4000), (left, 4000)))
         for name, left in (("west", 0), ("east", 90_000))
     ]
-    plan = Plan.of(Job(tuple(region_grids), (Month(2019, 6).period, Month(2019, 7).period), size=64, stride=40))
+    plan = ExportPlan.of(
+        ExportJob(tuple(region_grids), (Month(2019, 6).period, Month(2019, 7).period), size=64, stride=40)
+    )
     listed = list(plan.patches)
     order = np.random.default_rng(0).permutation(len(listed)).tolist()
-    assert [plan.patches[number] for number in order] == [listed[number] for number in order]
+    assert [plan.patches[index] for index in order] == [listed[index] for index in order]
     assert len({patch.id for patch in listed}) == len(listed) and plan.patches[-1] == listed[-1]

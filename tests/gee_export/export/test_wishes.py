@@ -12,37 +12,30 @@ import numpy as np
 import pytest
 import rasterio
 import shapely
-from pyproj import Transformer
-
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from gee_export.datasets.dataset import Dataset
-from gee_export.earth_engine.session import Session
-from gee_export.export.export import export_patches
-from gee_export.requests import client, pixels
-from gee_export.sentinel.composite import Settings
-from local_ee import LocalEngine
 from local_ee.catalogs import open_catalog
 from local_ee.faults import Faults
 from local_ee.limits import Limits
+from pyproj import Transformer
+
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.earth_engine.session import Session
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.requests import client
+from isamap.gee_export.sentinel.composite import Settings
+from local_ee import LocalEngine
 from tests.support import killed
 from tests.support import plot as plots
 
-pytestmark = pytest.mark.usefixtures("reconnected")
-
-
-@pytest.fixture(autouse=True)
-def small_requests(monkeypatch):
-    monkeypatch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
+pytestmark = pytest.mark.usefixtures("reconnected", "small_requests")
 
 
 @pytest.fixture(scope="module")
 def whole(plot, plot_session, tmp_path_factory) -> Dataset:
     out = tmp_path_factory.mktemp("wishes") / "data"
     plot_session.activate()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pixels, "REQUEST_LIMIT_BYTES", killed.SMALL_REQUEST)
-        export_patches(**killed.ASKED, out=out, session=plot_session)
+    export_patches(**killed.ASKED, out=out, session=plot_session)
     return Dataset.open(out)
 
 
@@ -63,6 +56,7 @@ def star(points: int) -> dict:
     return shapely.geometry.mapping(shapely.Polygon(np.column_stack(to_degrees.transform(x, y))))
 
 
+@pytest.mark.long
 def test_failures_keep_the_servers_words_and_are_logged(plot, tmp_path, monkeypatch):
     """docs/reference/wishes.md, "Wish 2": "an error occurred" is no answer; the words, what failed, and a log."""
     monkeypatch.setattr(client, "Patience", lambda attempts: Patience(attempts, base_s=0.01))
@@ -74,6 +68,7 @@ def test_failures_keep_the_servers_words_and_are_logged(plot, tmp_path, monkeypa
     assert "Tile kernel exploded." in (tmp_path / "data" / ".run" / "log.txt").read_text()
 
 
+@pytest.mark.long
 def test_an_outline_of_many_corners_is_not_shipped(plot, tmp_path):
     """docs/reference/wishes.md, "Wish 5": 8,000 corners are 300 kB of JSON, and no request is over 64 kB."""
     (tmp_path / "star.geojson").write_text(json.dumps(star(8_000)))
@@ -81,13 +76,14 @@ def test_an_outline_of_many_corners_is_not_shipped(plot, tmp_path):
     limits = Limits(payload_bytes=64 << 10)
     with LocalEngine(open_catalog(str(plot.folder)), tmp_path / "home", limits=limits) as engine:
         session = Session("local", "local-engine", str(plot.folder), engine.url, tmp_path / "home").activate()
-        asked = killed.ASKED | {"region": None, "epsg": 32650}
+        request = killed.ASKED | {"region": None, "epsg": 32650}
         report = export_patches(
-            **asked, geometry=tmp_path / "star.geojson", out=tmp_path / "data", split="random", session=session
+            **request, geometry=tmp_path / "star.geojson", out=tmp_path / "data", split="random", session=session
         )
     assert sum(report.patches.values()) > 20
 
 
+@pytest.mark.long
 def test_every_file_lies_on_the_one_grid(whole):
     """docs/reference/wishes.md, "Wish 11" and "Wish 12": same transform for image and label, exact shapes, origin a
     multiple of 10 m.
@@ -103,6 +99,7 @@ def test_every_file_lies_on_the_one_grid(whole):
             assert image.transform.c == plots.LEFT + 10 * patch.col and image.transform.f == plots.TOP - 10 * patch.row
 
 
+@pytest.mark.long
 def test_missing_pixels_are_declared(whole):
     """docs/reference/wishes.md, "Wish 13": 0 is a class and a value; what is missing says so in the file."""
     with rasterio.open(folder(whole) / whole.patches[0].image_name) as image:
@@ -113,6 +110,7 @@ def test_missing_pixels_are_declared(whole):
     assert set(np.unique(labels)) == {0, 1, 255}
 
 
+@pytest.mark.long
 def test_files_say_which_band_is_which(whole):
     """docs/reference/wishes.md, "Wish 14": names, units and scales beside the pixels, in the manifest's order."""
     with rasterio.open(folder(whole) / whole.patches[0].image_name) as image:
@@ -120,6 +118,7 @@ def test_files_say_which_band_is_which(whole):
         assert image.scales == tuple(band.scale for band in whole.manifest.bands)
 
 
+@pytest.mark.long
 def test_statistics_are_those_of_the_train_split_alone(whole):
     """docs/reference/wishes.md, "Wish 15": the wrong statistics, or those of the test split among them, spoil a model
     in silence.
@@ -143,6 +142,7 @@ def test_collections_with_the_offset_of_2022_are_refused(collection):
         Settings.of(sentinel2=collection)
 
 
+@pytest.mark.long
 def test_a_second_region_does_not_write_over_the_first(whole, plot_session, tmp_path):
     """docs/reference/wishes.md, "Wish 23": other work in the same place is refused by name, and nothing of the first
     changes.
@@ -150,8 +150,8 @@ def test_a_second_region_does_not_write_over_the_first(whole, plot_session, tmp_
     plot_session.activate()
     before = {path: path.read_bytes() for path in folder(whole).rglob("*.tif")}
     west, south, east, north = plots.REGION.bounds_wsen
-    part = (west + 0.002, south + 0.002, east - 0.002, north - 0.002)
+    piece = (west + 0.002, south + 0.002, east - 0.002, north - 0.002)
     with pytest.raises(ValueError, match="holds an export with other settings"):
-        export_patches(**killed.ASKED | {"bbox": part}, out=folder(whole), session=plot_session)
+        export_patches(**killed.ASKED | {"bbox": piece}, out=folder(whole), session=plot_session)
     assert {path: path.read_bytes() for path in folder(whole).rglob("*.tif")} == before
     assert len({patch.id for patch in whole.patches}) == len(whole.patches)

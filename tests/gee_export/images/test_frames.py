@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 
+import ee
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gee_export.base import regions
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.images.frames import MIN_CLEAR, Frames, chosen_days, open_frames
-from gee_export.requests import pixels
-from gee_export.sentinel import composite
-from gee_export.sentinel.composite import NoScenes, Settings
+from isamap.gee_export.base import regions
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.images.frames import MIN_CLEAR, Frames, chosen_days, open_frames
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.sentinel import composite
+from isamap.gee_export.sentinel.composite import NoScenes, Settings
 from tests.support import plot as plots
 
 GROUND = RegionGrid.of(plots.REGION)
@@ -48,9 +50,16 @@ def test_days_that_show_hardly_anything_are_not_taken():
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=6), st.integers(1, 6))
 def test_at_most_so_many_days_all_able_and_none_twice(shares, most):
     days = clear_days(*shares)
-    found = chosen_days(days, most)
+    actual = chosen_days(days, most)
     able = [day for day, shown in days.items() if shown.mean() >= MIN_CLEAR]
-    assert found == sorted(set(found)) and len(found) == min(most, len(able)) and set(found) <= set(able)
+    assert actual == sorted(set(actual)) and len(actual) == min(most, len(able)) and set(actual) <= set(able)
+
+
+def test_days_are_judged_without_a_lattice_of_their_own(plot_session):
+    """Under a coarse picture all 20-m pixels of a reprojected band would be computed (guides/best_practices)."""
+    optical = Settings.of(clouds="s2cloudless").optical
+    image = ee.Image([1, 2, 3]).rename(["probability", "B8", "SCL"])
+    assert "reproject" not in json.dumps(ee.serializer.encode(optical.mask.rough(image, optical, "L2A")))
 
 
 def test_scenes_are_single_days_of_both_sensors(plot_session, plot):
@@ -77,18 +86,14 @@ def test_a_day_without_a_radar_pass_near_has_no_backscatter(plot_session):
     assert not raster.valid_BHW[4:].any() and raster.valid_BHW[:4].any()
 
 
-def test_at_most_so_many(plot_session):
-    assert len(open_frames(Frames(most=2), GROUND, JUNE, SETTINGS)) == 2
-
-
 def test_a_months_frame_is_the_months_composite(plot_session):
     spring = regions.Period.between("2019-05-01", "2019-06-30")
     frames = open_frames(Frames("months"), GROUND, spring, SETTINGS)
     assert [frame.day for frame in frames] == ["20190601"]  # May has no scenes: no file, not a file of zeros
     expected = pixels.fetch(composite.build(plots.REGION, JUNE, SETTINGS).packed, plots.GRID, BANDS)
-    found = pixels.fetch(frames[0].image, plots.GRID, BANDS)
-    np.testing.assert_array_equal(found.valid_BHW, expected.valid_BHW)
-    np.testing.assert_array_equal(found.values_BHW, expected.values_BHW)
+    raster = pixels.fetch(frames[0].image, plots.GRID, BANDS)
+    np.testing.assert_array_equal(raster.valid_BHW, expected.valid_BHW)
+    np.testing.assert_array_equal(raster.values_BHW, expected.values_BHW)
 
 
 def test_days_without_a_scene_name_the_nearest_ones(plot_session):
@@ -105,8 +110,8 @@ def test_a_period_without_a_date_is_no_scenes(plot_session):
 
 def test_words_become_frames():
     assert Frames.parse(["months"], 12) == Frames("months", most=12)
-    found = Frames.parse(["2019-06-12", "2019-06-02"], 4)
-    assert found.days == (date(2019, 6, 2), date(2019, 6, 12)) and found.count([JUNE]) == 2
+    actual = Frames.parse(["2019-06-12", "2019-06-02"], 4)
+    assert actual.days == (date(2019, 6, 2), date(2019, 6, 12)) and actual.count([JUNE]) == 2
     assert Frames("months").count([JUNE, regions.Period.parse("2019-summer")]) == 3
 
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import shapely
 
-from gee_export.base.regions import Period
-from gee_export.earth_engine.session import connect
-from gee_export.labelling import label_asset, label_products, label_table, tables
-from gee_export.labelling.label_products import LABELS
-from gee_export.labelling.label_request import LabelRequest
-from gee_export.labelling.label_source import LabelSource
-from gee_export.requests import pixels
+from isamap.gee_export.base.regions import Period
+from isamap.gee_export.earth_engine.session import connect
+from isamap.gee_export.labelling import file_products, label_asset, label_products, label_table, tables
+from isamap.gee_export.labelling.label_products import LABELS
+from isamap.gee_export.labelling.label_request import LabelRequest
+from isamap.gee_export.labelling.label_source import LabelSource
+from isamap.gee_export.requests import pixels
 from tests.support import codes
 
 JUNE = Period.between("2019-06-01", "2019-06-30")
@@ -71,6 +71,11 @@ BINARY = {
     "ghs_built_s_10m": (range(51, 101), range(51)),  # m2 per 100-m2 cell
     "emc_built_s@2022": (range(51, 101), range(51)),  # m2 0-100
     "ghs_built_s": (range(101, 201), range(101)),  # 0-10000 m2; the patch holds 50 m2 a code
+    "nlcd": (range(51, 101), range(51)),  # percent
+    "nlcd@2016": ((), range(256)),  # the patch of that epoch holds zeros
+    "nlcd_annual": (range(51, 101), range(51)),  # percent, 250 is no data
+    "nlcd_descriptor": ((20, 21, 22, *range(24, 30)), (0, 23)),  # 23: roads that are generally not paved
+    "nlcd_annual_descriptor": ((1, 2), (0,)),  # 1 roads, 2 urban, 250 no data
     "open_buildings_temporal": (range(128, 256), range(128)),  # the patch holds code / 255
     "wsf_evo@2015": (range(85, 116), ()),  # the value is the year, 1985-2015; the patch holds 1900 + code
     "wsf_evo@1985": ((85,), range(86, 116)),
@@ -95,12 +100,13 @@ def test_every_product_has_a_row_here():
     assert tested == {name for name in LABELS if name != "none"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", CLASSES)
 def test_classes_become_impervious_pervious_and_unknown(source):
     seven, soft = CLASSES[source]
     expected = np.full(256, 255)
     expected[[*seven, *soft]] = 0
-    expected[[code for code, number in seven.items() if number == BUILT]] = 1
+    expected[[code for code, index in seven.items() if index == BUILT]] = 1
     if source == "dynamicworld_mean":
         expected[9:] = 1  # no scene but the third has probabilities there, and it says built
     np.testing.assert_array_equal(read(source)[0], expected)
@@ -116,20 +122,13 @@ def test_classes_become_the_seven_of_landcover3m(source):
     np.testing.assert_array_equal(read(source, scheme="landcover3m")[0], expected)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("source", BINARY)
 def test_other_products_by_their_documented_codes(source):
     built, soft = BINARY[source]
     expected = np.full(256, 255)
     expected[list(soft)], expected[list(built)] = 0, 1
     np.testing.assert_array_equal(read(source)[0], expected)
-
-
-def test_esri_is_read_by_raw_codes():
-    """docs/reference/earth-engine.md, "Community label products": built is 7 in the asset and 5 when remapped; mixing
-    them up makes crops of towns.
-    """
-    label, _ = read("esri")
-    assert label[7] == 1 and label[5] == 0
 
 
 def test_shares_are_the_square_metres_of_a_cell():
@@ -227,13 +226,13 @@ def test_tables_on_the_server_are_painted():
     """As MSBuildings (polygons) and GRIP (lines) are given: a pixel is built where its centre lies in a feature."""
     house = shapely.box(codes.LEFT + 20, codes.TOP - 100, codes.LEFT + 60, codes.TOP - 50)
     road = shapely.LineString([(codes.LEFT, codes.TOP - 135), (codes.LEFT + 160, codes.TOP - 135)])
-    for found, expected in (
+    for actual, expected in (
         (label_asset.painted(region_features(house), None), np.s_[5:10, 2:6]),
         (label_asset.painted(region_features(road), 32.0), np.s_[12:15, :]),
     ):
         ground = np.zeros((16, 16))
         ground[expected] = 1
-        np.testing.assert_array_equal(pixels.fetch(found.rename("label"), codes.GRID, ["label"]).values_BHW[0], ground)
+        np.testing.assert_array_equal(pixels.fetch(actual.rename("label"), codes.GRID, ["label"]).values_BHW[0], ground)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +266,7 @@ def test_tables_have_a_width_only_for_lines():
 def test_tables_have_names_and_places(words, asset):
     """The ids that the community catalog's pages global_buildings, msbuildings, gba, grip and msroads print."""
     source = LabelSource.parse(words)
-    assert (source.kind, source.place, source.name) == ("asset", asset, words)
+    assert (source.source_type, source.address, source.name) == ("asset", asset, words)
 
 
 @pytest.mark.parametrize(
@@ -301,8 +300,9 @@ def test_isamap_labels_lists_or_describes(capsys):
     assert isamap.main(["labels", "gisd"]) == 2 and "did you mean gisd30" in capsys.readouterr().err
 
 
-def test_every_product_says_licence_and_source():
+def test_every_product_says_licence_source_and_what_counts_as_impervious():
     for product in filter(None, label_products.LABELS.values()):
+        assert any(word in product.counts for word in ("roads", "roofs", "buildings", "developed")), product.name
         assert product.licence and ("doi:" in product.citation or "arXiv:" in product.citation)
 
 
@@ -312,6 +312,8 @@ def test_every_product_says_licence_and_source():
         ("products", label_table.markdown),
         ("classes", label_table.markdown_classes),
         ("tables", tables.markdown),
+        ("counts", label_table.markdown_counts),
+        ("files", file_products.markdown),
     ],
 )
 def test_the_page_shows_the_table_as_it_is(name, table):
@@ -327,12 +329,16 @@ def test_a_file_that_is_no_source_gets_the_endings_and_the_nearest_product(name)
         LabelSource.parse(name)
 
 
-def test_every_unknown_word_gets_the_nearest_product():
-    with pytest.raises(ValueError, match=r"'Wrld-Cover' is unknown: did you mean worldcover"):
-        LabelSource.parse("Wrld-Cover")
+@pytest.mark.parametrize("year", range(2000, 2024))
+def test_nlcd_takes_the_nearest_epoch(year):
+    edition = LABELS["nlcd"].edition(year)
+    assert edition == LABELS["nlcd"].nearest(year)
+    assert edition.asset.split("/")[2] == ("2021_REL" if edition.year == 2021 else "2019_REL")
 
 
-def test_the_newer_gisa_is_cited_by_its_own_paper():
-    """The catalog's page names it beside the paper of the 1972-2019 edition."""
-    assert "10.1016/j.isprsjprs.2024.12.023" in label_products.LABELS["gisa_2021"].citation
-    assert "s11430-020-9797-9" in label_products.LABELS["gisa"].citation
+def test_esri_is_read_by_raw_codes():
+    """docs/reference/earth-engine.md, "Community label products": built is 7 in the asset and 5 when remapped; mixing
+    them up makes crops of towns.
+    """
+    label, _ = read("esri")
+    assert label[7] == 1 and label[5] == 0

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from gee_export.base import regions
-from gee_export.base.regions import Region
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.patches.overlap import MARGIN_PX, without_shared
-from gee_export.patches.split_rule import SplitResult
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.patches.overlap import MARGIN_PX, without_shared
+from isamap.gee_export.patches.split_rule import SplitResult
 
 SIZE, STRIDE = 8, 6
 
@@ -44,18 +44,18 @@ def turned(shapes, source, target):
     seed=st.integers(0, 99),
 )
 def test_patches_on_another_split_are_left_out_and_no_other(left, top, side, zone, guard_px, seed):
-    one = RegionGrid.of(Region("one", 32650, (750_000, 3_398_000, 752_000, 3_400_000), (750_000, 3_400_000)))
+    single = RegionGrid.of(Region("one", 32650, (750_000, 3_398_000, 752_000, 3_400_000), (750_000, 3_400_000)))
     box = Region("any", 32650, (750_000 + left, 3_398_000 + top, 750_000 + left + side, 3_398_000 + top + side), (0, 0))
     two = RegionGrid.of(regions.from_bbox(box.bounds_wsen, name="two", epsg=zone))
     rng, results = np.random.default_rng(seed), {}
-    for region_grid in (one, two):
+    for region_grid in (single, two):
         windows = region_grid.positions(SIZE, STRIDE)
         results[region_grid.name] = SplitResult.of(windows, rng.integers(0, 3, len(windows)))
-    theirs = turned(boxes(one, results["one"].patches.windows, 0), one, two)
+    theirs = turned(boxes(single, results["one"].patches.windows, 0), single, two)
     splits = np.array([split for _, split in results["one"].patches])
     tree, expected = shapely.STRtree(theirs), []
     shapes = boxes(two, results["two"].patches.windows, MARGIN_PX + guard_px)
     for patch, shape in zip(results["two"].patches, shapes, strict=True):
         if (splits[tree.query(shape, predicate="intersects")] == patch[1]).all():
             expected.append(patch)
-    assert list(without_shared([one, two], results, guard_px)["two"].patches) == expected
+    assert list(without_shared([single, two], results, guard_px)["two"].patches) == expected

@@ -11,20 +11,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod, Transformer
 
-from gee_export.base import regions
-from gee_export.base.errors import Fault
-from gee_export.base.regions import Region
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.progress_log import ProgressLog
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export import settings as composite_settings
-from gee_export.export.export import export_patches
-from gee_export.export.job import Job
-from gee_export.export.layout import laid_out, positions
-from gee_export.labelling.label_request import LabelRequest
-from gee_export.patches.sampling import SAMPLINGS, Sampling, stratum_of
-from gee_export.patches.split_rule import SplitRule
-from gee_export.requests import pixels
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.progress_log import ProgressLog
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export import settings as composite_settings
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.export.job import ExportJob
+from isamap.gee_export.export.layout import laid_out, positions
+from isamap.gee_export.labelling.label_request import LabelRequest
+from isamap.gee_export.patches.sampling import SAMPLINGS, Sampling, stratum_of
+from isamap.gee_export.patches.split_rule import SplitRule
+from isamap.gee_export.requests import pixels
 from tests.support import killed
 from tests.support import plot as plots
 
@@ -33,7 +33,7 @@ ASKED = killed.ASKED | {"speckle": "none", "split": "random"}
 
 
 def job(*places, **chosen):
-    return Job(tuple(RegionGrid.of(place) for place in places), (JUNE,), **chosen)
+    return ExportJob(tuple(RegionGrid.of(location) for location in places), (JUNE,), **chosen)
 
 
 def centres(region_grid, windows):
@@ -43,6 +43,7 @@ def centres(region_grid, windows):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("distance_km", [1.5, 3.0, 7.0])
 def test_points_lie_so_far_apart_and_no_other_one_would_fit(distance_km):
     """JointSeg: points at least 3 km apart; measured on the ellipsoid, over two regions that touch."""
@@ -50,22 +51,22 @@ def test_points_lie_so_far_apart_and_no_other_one_would_fit(distance_km):
         regions.from_bbox((113.9, 30.4, 114.2, 30.6), name="west"),
         regions.from_bbox((114.2, 30.4, 114.5, 30.6), name="east", epsg=32649),
     )
-    asked = job(west, east, sampling=Sampling("points", distance_km=distance_km), split="random")
-    found = laid_out(asked)
-    taken = [p for g in asked.region_grids for p in centres(g, [window for window, _ in found[g.name].patches])]
-    others = [p for g in asked.region_grids for p in centres(g, positions(asked)[g.name])]
+    request = job(west, east, sampling=Sampling("points", distance_km=distance_km), split="random")
+    layout = laid_out(request)
+    taken = [p for g in request.region_grids for p in centres(g, [window for window, _ in layout[g.name].patches])]
+    others = [p for g in request.region_grids for p in centres(g, positions(request)[g.name])]
     geod, lon, lat = Geod(ellps="WGS84"), *np.array(taken).T
-    for number, (x, y) in enumerate(taken):
+    for index, (x, y) in enumerate(taken):
         distance = geod.inv(np.full(len(lon), x), np.full(len(lon), y), lon, lat)[2]
-        assert np.delete(distance, number).min() >= 1000 * distance_km * (1 - 1e-6)
+        assert np.delete(distance, index).min() >= 1000 * distance_km * (1 - 1e-6)
     for x, y in others:
         assert geod.inv(np.full(len(lon), x), np.full(len(lon), y), lon, lat)[2].min() < 1000 * distance_km * (1 + 1e-6)
 
 
 def test_points_apart_share_no_pixels_even_at_random():
-    found = laid_out(job(regions.named("wuhan"), sampling=Sampling("points"), split="random"))["wuhan"]
-    assert "note" not in found.info
-    assert found.info["positions"] == 5625 == len(found.patches) + found.info["not_sampled"]
+    actual = laid_out(job(regions.named("wuhan"), sampling=Sampling("points"), split="random"))["wuhan"]
+    assert "note" not in actual.info
+    assert actual.info["positions"] == 5625 == len(actual.patches) + actual.info["not_sampled"]
 
 
 @settings(max_examples=40, deadline=None)
@@ -75,10 +76,10 @@ def test_points_apart_share_no_pixels_even_at_random():
 )
 def test_a_stratum_is_from_its_edge_to_before_the_next_and_the_last_is_closed(share, edges):
     edges = sorted(edges)
-    for value, number in zip(share, stratum_of(np.array(share), edges), strict=True):
+    for value, index in zip(share, stratum_of(np.array(share), edges), strict=True):
         inside = [low <= value < high for low, high in pairwise(edges)]
         expected = inside.index(True) if any(inside) else len(edges) - 2 if value == edges[-1] else -1
-        assert number == expected
+        assert index == expected
 
 
 def shares_of(asked, seed=3):
@@ -89,37 +90,38 @@ def shares_of(asked, seed=3):
 ANY = Region("any", 32650, (0, -20_000, 20_000, 0), (0, 0))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("per_stratum", [(), (40, 30, 20, 10)])
 def test_every_stratum_has_its_number_of_patches_in_the_dataset(per_stratum):
-    asked = job(ANY, size=64, stride=20, sampling=Sampling("strata", per_stratum=per_stratum))
-    shares = shares_of(asked)
-    share_of = dict(zip(positions(asked)["any"], shares["any"], strict=True))
-    patches = laid_out(asked, shares)["any"].patches
+    request = job(ANY, size=64, stride=20, sampling=Sampling("strata", per_stratum=per_stratum))
+    shares = shares_of(request)
+    share_of = dict(zip(positions(request)["any"], shares["any"], strict=True))
+    patches = laid_out(request, shares)["any"].patches
     strata = Counter(stratum_of(np.array([share_of[window] for window, _ in patches]), Sampling.strata).tolist())
     everywhere = laid_out(job(ANY, size=64, stride=20))["any"].patches
     divided = np.array([share_of[window] for window, _ in everywhere])
     poorest = min(Counter(stratum_of(divided, Sampling.strata).tolist()).values())
-    assert [strata[number] for number in range(4)] == list(per_stratum or [poorest] * 4)
-    for number in range(4) if per_stratum else ():  # all of the poorest stratum are taken, whatever their split
-        splits = Counter(s for w, s in patches if stratum_of(np.array([share_of[w]]), Sampling.strata)[0] == number)
+    assert [strata[index] for index in range(4)] == list(per_stratum or [poorest] * 4)
+    for index in range(4) if per_stratum else ():  # all of the poorest stratum are taken, whatever their split
+        splits = Counter(s for w, s in patches if stratum_of(np.array([share_of[w]]), Sampling.strata)[0] == index)
         for split, ratio in (("train", 0.8), ("val", 0.1), ("test", 0.1)):
-            assert abs(splits[split] - ratio * strata[number]) < 1
+            assert abs(splits[split] - ratio * strata[index]) < 1
 
 
 def test_a_stratum_with_too_few_says_how_many_there_are():
-    asked = job(ANY, size=64, stride=20, sampling=Sampling("strata", per_stratum=(1, 1, 1, 10_000)))
+    request = job(ANY, size=64, stride=20, sampling=Sampling("strata", per_stratum=(1, 1, 1, 10_000)))
     with pytest.raises(ValueError, match=r"stratum of 0.6 to 1 impervious has .* patches, 10000 are wanted"):
-        laid_out(asked, shares_of(asked))
+        laid_out(request, shares_of(request))
 
 
 def test_impervious_takes_what_has_enough_and_knows_it():
-    asked = job(ANY, size=64, stride=64, sampling=Sampling("impervious", min_impervious=0.3))
-    shares = shares_of(asked)
+    request = job(ANY, size=64, stride=64, sampling=Sampling("impervious", min_impervious=0.3))
+    shares = shares_of(request)
     shares["any"][::3] = np.nan
-    found = laid_out(asked, shares)["any"]
-    wanted = {w for w, s in zip(positions(asked)["any"], shares["any"], strict=True) if s >= 0.3}
-    assert {window for window, _ in found.patches} <= wanted
-    assert len(found.patches) + found.info["left_out"] == len(wanted)
+    actual = laid_out(request, shares)["any"]
+    expected = {w for w, s in zip(positions(request)["any"], shares["any"], strict=True) if s >= 0.3}
+    assert {window for window, _ in actual.patches} <= expected
+    assert len(actual.patches) + actual.info["left_out"] == len(expected)
 
 
 @pytest.mark.parametrize(
@@ -157,21 +159,22 @@ def export(plot_session, monkeypatch):
 
 def plot_shares(plot):
     """Impervious share of every position, by numpy of the codes that the plot was written with."""
-    codes, found = plot.codes["v100"], {}
-    known = np.isin(codes, [10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100])
+    codes, actual = plot.codes["v100"], {}
+    is_known = np.isin(codes, [10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100])
     for row in range(0, plots.HEIGHT - 31, 20):
         for col in range(0, plots.WIDTH - 31, 20):
             window = np.s_[row : row + 32, col : col + 32]
-            found[row, col] = (codes[window] == 50).sum() / known[window].sum()
-    return found
+            actual[row, col] = (codes[window] == 50).sum() / is_known[window].sum()
+    return actual
 
 
+@pytest.mark.long
 def test_the_first_pass_measures_the_labels_as_numpy_does(export, plot, tmp_path):
     shares = plot_shares(plot)
     limit = float(np.median(list(shares.values())))
     report = export(tmp_path / "data", sample=Sampling("impervious", min_impervious=limit))
     dataset = Dataset.open(tmp_path / "data")
-    assert {(p.row, p.col) for p in dataset.patches} == {place for place, share in shares.items() if share >= limit}
+    assert {(p.row, p.col) for p in dataset.patches} == {corner for corner, share in shares.items() if share >= limit}
     assert all(p.impervious_share == pytest.approx(shares[p.row, p.col]) for p in dataset.patches)
     assert report.passed == len(shares) - len(dataset.patches)
     assert dataset.manifest.split["sampling"] == {"kind": "impervious", "min_impervious": limit}
@@ -179,20 +182,28 @@ def test_the_first_pass_measures_the_labels_as_numpy_does(export, plot, tmp_path
     assert again.requests == 0 and "already complete" in str(again)
 
 
+@pytest.mark.long
+def test_a_balanced_split_is_made_of_the_labels_and_goes_on(export, tmp_path):
+    export(tmp_path / "data", split="balanced")
+    assert Dataset.open(tmp_path / "data").manifest.split["kind"] == "balanced"
+    assert "already complete" in str(export(tmp_path / "data", split="balanced"))
+
+
+@pytest.mark.long
 def test_a_resumed_first_pass_fetches_no_label_twice(export, tmp_path, monkeypatch):
     sampling = Sampling("impervious", min_impervious=0.05)
-    whole = export(tmp_path / "whole", sample=sampling)
+    full = export(tmp_path / "whole", sample=sampling)
 
     def dies(*_):
         raise Fault("the disk is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr("gee_export.export.runner.run_lock.begin", dies)
+        patch.setattr("isamap.gee_export.export.runner.run_lock.begin", dies)
         with pytest.raises(Fault):
             export(tmp_path / "data", sample=sampling)
     surveyed = [row for row in ProgressLog(tmp_path / "data" / ".run").rows() if "survey" in row]
     report = export(tmp_path / "data", sample=sampling)
-    assert surveyed and report.requests == whole.requests - len(surveyed) == report.blocks
+    assert surveyed and report.requests == full.requests - len(surveyed) == report.blocks
     assert Dataset.open(tmp_path / "data").fingerprint == Dataset.open(tmp_path / "whole").fingerprint
 
 

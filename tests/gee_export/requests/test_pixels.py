@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from odc.geo.geobox import GeoBox
 
-from gee_export.requests import pixels
-from gee_export.requests.channel import Channel
-from gee_export.requests.pixels import largest_side, plan, request_bytes
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.requests.channel import Channel
+from isamap.gee_export.requests.pixels import largest_side, plan, request_bytes
 
 GRID = GeoBox((300, 500), Affine(10, 0, 212750, 0, -10, 3416360), "EPSG:32650")
 BAND = (Channel("B2"),)
 
 
 def floats(count):
-    return [Channel(f"b{number}") for number in range(count)]
+    return [Channel(f"b{index}") for index in range(count)]
 
 
 def test_the_mask_byte_is_counted_as_the_server_does():
@@ -60,6 +60,6 @@ def test_what_is_no_number_is_missing(missing):
     """Missing is a mask, never NaN between functions."""
     read = np.zeros((2, 3), [("B2", "f4"), ("VV", "f4")])
     read["VV"][1, 2] = missing
-    found = pixels.raster(read, GRID[:2, :3], [Channel("B2"), Channel("VV")])
-    assert not found.valid_BHW[1, 1, 2] and found.valid_BHW.sum() == 11
-    assert found.values_BHW[1, 1, 2] == 0
+    raster = pixels.raster(read, GRID[:2, :3], [Channel("B2"), Channel("VV")])
+    assert not raster.valid_BHW[1, 1, 2] and raster.valid_BHW.sum() == 11
+    assert raster.values_BHW[1, 1, 2] == 0

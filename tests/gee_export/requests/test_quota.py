@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from gee_export.requests.client import Client
-from gee_export.requests.quota import WHOLE, Quota, used
+from isamap.gee_export.requests.client import Client
+from isamap.gee_export.requests.quota import WHOLE, Quota, used
 
 GOOGLE, LOCAL = SimpleNamespace(is_local=False), SimpleNamespace(is_local=True)
 

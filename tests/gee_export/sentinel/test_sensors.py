@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 import rasterio
 
-import training
-from gee_export.base import regions
-from gee_export.base.periods import Period
-from gee_export.datasets.dataset import Dataset
-from gee_export.datasets.region_grid import RegionGrid
-from gee_export.export.export import export_patches
-from gee_export.export.settings import chosen
-from gee_export.images.external_image import open_imagery
-from gee_export.images.imagery import Imagery
-from gee_export.requests import pixels
-from gee_export.sentinel import composite
-from gee_export.sentinel.composite import Settings
-from gee_export.sentinel.embeddings import COLLECTION, Embeddings
-from inference import map_region
+from isamap import training
+from isamap.gee_export.base import regions
+from isamap.gee_export.base.periods import Period
+from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.region_grid import RegionGrid
+from isamap.gee_export.export.export import export_patches
+from isamap.gee_export.export.settings import chosen
+from isamap.gee_export.images.external_image import open_imagery
+from isamap.gee_export.images.imagery import Imagery
+from isamap.gee_export.requests import pixels
+from isamap.gee_export.sentinel import composite
+from isamap.gee_export.sentinel.composite import Settings
+from isamap.gee_export.sentinel.embeddings import COLLECTION, Embeddings
+from isamap.inference import map_region
+from isamap.training.checkpoints import checkpoint as ck
 from tests.support.one_thread import one_thread  # noqa: F401
-from training.checkpoints import checkpoint as ck
 
 JUNE = regions.Month(2019, 6).period
 BOX = (114.30, 30.55, 114.31, 30.558)
@@ -35,8 +35,8 @@ def grid_of(region):
 
 
 def fetched(image, bands, region=REGION):
-    found = pixels.fetch(image, grid_of(region), bands)
-    return np.where(found.valid_BHW, found.values_BHW, np.nan)
+    raster = pixels.fetch(image, grid_of(region), bands)
+    return np.where(raster.valid_BHW, raster.values_BHW, np.nan)
 
 
 def build(region=REGION, period=JUNE, **settings):
@@ -54,6 +54,7 @@ def test_a_third_sensor_leaves_the_pixels_of_the_others(session):
     np.testing.assert_array_equal(fetched(more.packed, usual.bands), fetched(usual.packed, usual.bands))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("region", [REGION, TWO_ZONES], ids=["one zone", "two zones"])
 def test_the_sensor_is_the_image_of_the_same_collection(session, region):
     """`--image` takes another way through the server: images one by one, each laid on the grid."""

@@ -20,7 +20,9 @@ def make_map(tmp_path: Path) -> Callable[..., Path]:
 
     def make(class_HW: np.ndarray, name: str = "map.tif", **changes) -> Path:
         options = {"transform": UTM, "crs": "EPSG:32650", "classes": "pervious,impervious"} | changes
-        tags = {name: options.pop(name) for name in ("classes", "period_start") if options.get(name, "") != ""}
+        tags = {
+            name: options.pop(name) for name in ("classes", "changes", "period_start") if options.get(name, "") != ""
+        }
         options.pop("classes", None)
         profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", **options}
         path = tmp_path / name

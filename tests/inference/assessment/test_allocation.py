@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from inference.assessment import allocation
-from inference.assessment.allocation import ALLOCATIONS, Conjecture, expected
+from isamap.inference.assessment import allocation
+from isamap.inference.assessment.allocation import ALLOCATIONS, Conjecture, expected
 
 
 @pytest.fixture

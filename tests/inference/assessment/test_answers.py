@@ -10,8 +10,8 @@ import pytest
 import rasterio
 from PIL import Image
 
-from inference.assessment.answers import UNCERTAIN, Interpretation, consensus, read_answers
-from inference.assessment.draw import Design, SheetOptions, draw_sample
+from isamap.inference.assessment.answers import UNCERTAIN, Interpretation, consensus, read_answers
+from isamap.inference.assessment.draw import DrawOptions, SheetOptions, draw_sample
 
 CLASSES = ("pervious", "impervious")
 
@@ -25,7 +25,7 @@ def map_path(make_map):
 
 @pytest.fixture
 def drawn(map_path, tmp_path):
-    draw_sample(map_path, tmp_path / "sample", design=Design("stratified", 40, allocation="equal"))
+    draw_sample(map_path, tmp_path / "sample", design=DrawOptions("stratified", 40, allocation="equal"))
     return tmp_path / "sample"
 
 
@@ -57,20 +57,15 @@ def test_nothing_in_the_sheet_says_what_the_map_is_at_a_point(drawn):
     assert not {"map_class", "stratum", "inclusion"} & set(fields)
 
 
-def test_the_geopackage_opens_with_every_point(drawn):
-    info = pyogrio.read_info(drawn / "sheet" / "points.gpkg")
-    assert (info["features"], info["crs"], info["geometry_type"]) == (40, "EPSG:4326", "Point")
-
-
 def test_equal_samples_give_equal_bytes(map_path, tmp_path):
     for name in ("a", "b"):
-        draw_sample(map_path, tmp_path / name, design=Design("simple", 20), seed=3)
+        draw_sample(map_path, tmp_path / name, design=DrawOptions("simple", 20), seed=3)
     names = ("sheet/points.gpkg", "sheet/answers.csv", "key.json")
     assert [(tmp_path / "a" / n).read_bytes() for n in names] == [(tmp_path / "b" / n).read_bytes() for n in names]
 
 
 def test_the_map_is_shown_only_where_that_is_asked(map_path, tmp_path):
-    draw_sample(map_path, tmp_path / "open", design=Design("simple", 5), sheet=SheetOptions(show_map=True))
+    draw_sample(map_path, tmp_path / "open", design=DrawOptions("simple", 5), sheet=SheetOptions(show_map=True))
     rows = rows_of(tmp_path / "open" / "sheet" / "answers.csv")
     assert {row["map_class"] for row in rows} <= set(CLASSES) and rows[0]["picture_1"] == f"map/{rows[0]['PLOTID']}.png"
 
@@ -81,7 +76,7 @@ def test_pictures_show_the_ground_with_the_pixel_framed(map_path, tmp_path):
     image = tmp_path / "image.tif"
     with rasterio.open(image, "w", **profile) as file:
         file.write(np.full((3, 60, 80), 90, np.uint8))
-    draw_sample(map_path, tmp_path / "seen", design=Design("simple", 3), sheet=SheetOptions((str(image),)))
+    draw_sample(map_path, tmp_path / "seen", design=DrawOptions("simple", 3), sheet=SheetOptions((str(image),)))
     rows = rows_of(tmp_path / "seen" / "sheet" / "answers.csv")
     with Image.open(tmp_path / "seen" / "sheet" / rows[0]["picture_1"]) as picture:
         pixels = np.asarray(picture.convert("RGB"))
@@ -93,7 +88,37 @@ def test_pictures_show_the_ground_with_the_pixel_framed(map_path, tmp_path):
 
 def test_a_folder_with_a_sample_is_not_written_over(drawn, map_path):
     with pytest.raises(ValueError, match="holds a sample already: choose another --out, so that no answers are lost"):
-        draw_sample(map_path, drawn, design=Design("simple", 5))
+        draw_sample(map_path, drawn, design=DrawOptions("simple", 5))
+
+
+def bytes_of(folder):
+    return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("kept", [("answers.csv",), ("answers.csv", "collect_earth.csv", "points.gpkg", "README.txt")])
+def test_a_sample_whose_writing_was_killed_is_written_by_the_same_command(map_path, tmp_path, kept):
+    """Killed before its key was there, at the first file and at the last; and after it, before the command ended."""
+    full, cut = (tmp_path / name for name in ("whole", "cut"))
+    draw_sample(map_path, full, design=DrawOptions("simple", 5))
+    (cut / "sheet").mkdir(parents=True)
+    for name in kept:
+        (cut / "sheet" / name).write_bytes((full / "sheet" / name).read_bytes())
+    for _ in range(2):
+        draw_sample(map_path, cut, design=DrawOptions("simple", 5))
+        assert bytes_of(cut) == bytes_of(full)
+
+
+@pytest.mark.parametrize("has_key", [True, False])
+def test_answers_outlive_the_same_command(map_path, tmp_path, has_key):
+    draw_sample(map_path, tmp_path, design=DrawOptions("simple", 5))
+    (tmp_path / "sheet" / "answers.csv").write_text("my answers")
+    if has_key:
+        draw_sample(map_path, tmp_path, design=DrawOptions("simple", 5))
+    else:
+        (tmp_path / "key.json").unlink()
+        with pytest.raises(ValueError, match="holds answers, or another sample: choose another --out"):
+            draw_sample(map_path, tmp_path, design=DrawOptions("simple", 5))
+    assert (tmp_path / "sheet" / "answers.csv").read_text() == "my answers"
 
 
 @pytest.mark.parametrize("header", ["PLOTID,class", "plotid,CLASS", "id,class", "plot_id,Class"])
@@ -154,6 +179,6 @@ def test_most_certain_answers_decide_and_ties_are_uncertain():
         Interpretation("Wu", {1: "impervious", 2: "pervious", 3: "pervious", 4: UNCERTAIN}),
         Interpretation("Xu", {1: "pervious", 2: UNCERTAIN, 3: UNCERTAIN, 4: UNCERTAIN}),
     ]
-    found = consensus(people, [1, 2, 3, 4])
-    assert found.classes == {1: "impervious", 2: UNCERTAIN, 3: "pervious", 4: UNCERTAIN}
-    assert found.agreement == 0.25
+    actual = consensus(people, [1, 2, 3, 4])
+    assert actual.classes == {1: "impervious", 2: UNCERTAIN, 3: "pervious", 4: UNCERTAIN}
+    assert actual.agreement == 0.25

@@ -7,11 +7,11 @@ import pytest
 from affine import Affine
 from pyproj import Geod
 
-from inference.assessment import frame as frames
-from inference.assessment.class_map import open_class_map
-from inference.assessment.designs import Drawing
-from inference.assessment.sample import read_key, write_key
-from inference.assessment.strata import MapClasses, WholeMap, strata_named
+from isamap.inference.assessment import frame as frames
+from isamap.inference.assessment.class_map import open_class_map
+from isamap.inference.assessment.designs import Drawing
+from isamap.inference.assessment.sample import read_key, write_key
+from isamap.inference.assessment.strata import MapClasses, WholeMap, strata_named
 
 GEOD = Geod(ellps="WGS84")
 
@@ -34,8 +34,8 @@ def test_simple_points_are_different_pixels_of_the_map(drawing):
 
 def test_points_lie_at_the_centres_of_pixels_of_the_class_that_the_key_says(drawing):
     sample = drawing.simple(200)
-    found = drawing.class_map.at(*sample.lonlat)
-    assert [drawing.class_map.classes[value] for value in found] == [point.map_class for point in sample.points]
+    actual = drawing.class_map.at(*sample.lonlat)
+    assert [drawing.class_map.classes[value] for value in actual] == [point.map_class for point in sample.points]
 
 
 def test_a_seed_draws_the_same_points_again(make_map):
@@ -50,15 +50,16 @@ def test_inclusion_probabilities_sum_to_the_points(drawing):
     assert sample.points[0].inclusion * halves().size == pytest.approx(300, rel=1e-3)
 
 
+@pytest.mark.long
 def test_every_pixel_is_drawn_as_often_as_its_inclusion_probability_says(make_map):
     classes = open_class_map(make_map(halves(6, 8, 2)))
     frame = frames.survey(classes, WholeMap())
     times = np.zeros((6, 8))
-    for seed in range(400):
+    for seed in range(150):
         pixels = frames.draw(frame, np.array([12]), np.random.default_rng(seed))
         np.add.at(times, (pixels.row_N, pixels.col_N), 1)
-    share = times / 400
-    assert abs(share.mean() - 0.25) < 1e-9 and np.abs(share - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / 400)
+    share = times / 150
+    assert abs(share.mean() - 0.25) < 1e-9 and np.abs(share - 0.25).max() < 5 * np.sqrt(0.25 * 0.75 / 150)
 
 
 def test_on_a_grid_in_degrees_ground_counts_and_not_pixels(make_map):
@@ -103,9 +104,9 @@ def test_polygons_are_strata_and_what_they_leave_out_is_not_sampled(drawing, mak
 
 
 def test_another_raster_gives_strata(drawing, make_map):
-    other = np.zeros((60, 80), np.uint8)
-    other[30:] = 1
-    path = make_map(other, "strata.tif", classes="hill,impervious")
+    second = np.zeros((60, 80), np.uint8)
+    second[30:] = 1
+    path = make_map(second, "strata.tif", classes="hill,impervious")
     sample = drawing.stratified(strata_named(str(path), drawing.class_map), np.array([20, 10]))
     assert [stratum.pixels for stratum in sample.strata] == [2400, 2400]
 
@@ -121,13 +122,14 @@ def test_a_systematic_sample_is_a_lattice_with_a_random_start(drawing, make_map)
     assert Drawing(drawing.class_map, 5).systematic(48).points != sample.points
 
 
+@pytest.mark.long
 def test_the_systematic_sample_covers_every_pixel_equally_often(make_map):
     classes = open_class_map(make_map(halves(20, 20, 5)))
     times, frame = np.zeros((20, 20)), frames.survey(classes, WholeMap())
-    for seed in range(500):
+    for seed in range(250):
         pixels = frames.systematic(frame, 50.0, np.random.default_rng(seed))
         np.add.at(times, (pixels.row_N, pixels.col_N), 1)
-    assert np.abs(times / 500 - 1 / 25).max() < 5 * np.sqrt(0.04 * 0.96 / 500)
+    assert np.abs(times / 250 - 1 / 25).max() < 5 * np.sqrt(0.04 * 0.96 / 250)
 
 
 def test_two_stages_draw_blocks_and_then_points_within(drawing):
@@ -161,14 +163,6 @@ def test_only_blocks_that_hold_points_are_read_again(make_map):
     np.testing.assert_array_equal(some[1].class_HW, every[7].class_HW)
 
 
-def test_unknown_pixels_are_never_drawn(make_map):
-    class_HW = halves()
-    class_HW[:, 40:] = 255
-    classes = open_class_map(make_map(class_HW))
-    lon, lat = Drawing(classes, 2).simple(300).lonlat
-    assert (classes.at(lon, lat) != 255).all()
-
-
 def test_unknown_pixels_are_no_stratum_of_the_maps_classes(make_map):
     class_HW = halves()
     class_HW[:, 40:] = 255
@@ -188,3 +182,19 @@ def test_a_sample_is_read_back_as_it_was_written(drawing, tmp_path):
 def test_a_folder_without_a_key_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"holds no key.json: give the folder that `isamap assess sample"):
         read_key(tmp_path)
+
+
+def test_strata_of_another_map_are_not_taken_for_the_maps_classes_though_they_have_their_names(make_map, drawing):
+    """They were, and intervals by district then held the truth in 77 of 100 samples."""
+    older = make_map(halves(split=50), "older.tif")
+    sample = drawing.stratified(strata_named(str(older), drawing.class_map), np.array([30, 30]))
+    assert tuple(stratum.name for stratum in sample.strata) == sample.classes
+    assert sample.class_of_strata is None
+
+
+def test_unknown_pixels_are_never_drawn(make_map):
+    class_HW = halves()
+    class_HW[:, 40:] = 255
+    classes = open_class_map(make_map(class_HW))
+    lon, lat = Drawing(classes, 2).simple(300).lonlat
+    assert (classes.at(lon, lat) != 255).all()

@@ -13,7 +13,7 @@ import rasterio
 import shapely
 
 import isamap
-from inference.assessment.class_map import open_class_map
+from isamap.inference.assessment.class_map import open_class_map
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "accuracy-and-area.md"
 

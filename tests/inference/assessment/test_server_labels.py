@@ -9,11 +9,11 @@ import pytest
 from odc.geo.geobox import GeoBox
 
 import isamap
-from gee_export.requests import pixels
-from inference.assessment import server_labels
-from inference.assessment.class_map import open_class_map
-from inference.assessment.draw import Design, draw_sample
-from inference.assessment.estimate import AnswerSource, ProductRequest, estimate_accuracy
+from isamap.gee_export.requests import pixels
+from isamap.inference.assessment import server_labels
+from isamap.inference.assessment.class_map import open_class_map
+from isamap.inference.assessment.draw import DrawOptions, draw_sample
+from isamap.inference.assessment.estimate import AnswerSource, ProductRequest, estimate_accuracy
 from tests.inference.assessment.conftest import UTM
 
 SHAPE = (24, 30)
@@ -28,7 +28,7 @@ def map_path(make_map):
 
 @pytest.fixture
 def sample(map_path, tmp_path):
-    return draw_sample(map_path, tmp_path / "sample", design=Design("simple", 40)).sample
+    return draw_sample(map_path, tmp_path / "sample", design=DrawOptions("simple", 40)).sample
 
 
 def fetched(label):
@@ -39,6 +39,12 @@ def fetched(label):
     return np.where(raster.valid_BHW[0], raster.values_BHW[0], 255)
 
 
+def test_the_ground_of_points_reaches_beyond_them_on_every_side():
+    west, south, east, north = server_labels.around(np.array([114.3]), np.array([30.5])).bounds_wsen
+    assert west < 114.3 < east and south < 30.5 < north
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("points_a_window", [1, 1000], ids=["windows", "single points"])
 @pytest.mark.parametrize("name", ["worldcover", server_labels.WORLD_TRUTH])
 def test_labels_at_points_are_those_of_the_maps_pixels(session, sample, map_path, monkeypatch, name, points_a_window):
@@ -64,6 +70,7 @@ def test_the_world_answers_a_sheet_and_the_report_says_that_it_is_simulated(sess
     assert "simulated: the answers are the simulated world's truth" in str(report)
 
 
+@pytest.mark.long
 def test_products_stand_beside_the_map_in_one_table_and_one_figure(session, sample, tmp_path):
     request = ProductRequest(("worldcover", "gaia", "wsf2019"), areas=True)
     report = estimate_accuracy(tmp_path / "sample", AnswerSource(("world",)), products=request, out=tmp_path / "report")
@@ -82,18 +89,19 @@ def test_an_unknown_product_is_refused_with_the_nearest_name(session, sample, tm
 
 
 def test_a_map_that_does_not_say_its_year_asks_for_it(session, make_map, tmp_path):
-    draw_sample(make_map(np.ones(SHAPE, np.uint8)), tmp_path / "s", design=Design("simple", 5))
+    draw_sample(make_map(np.ones(SHAPE, np.uint8)), tmp_path / "s", design=DrawOptions("simple", 5))
     with pytest.raises(ValueError, match="does not say its year: give --year YYYY"):
         estimate_accuracy(tmp_path / "s", AnswerSource(("world",)))
 
 
 def test_the_world_knows_two_classes_only(session, make_map, tmp_path):
     path = make_map(np.ones(SHAPE, np.uint8), classes="water,impervious,cropland")
-    draw_sample(path, tmp_path / "s", design=Design("simple", 5))
+    draw_sample(path, tmp_path / "s", design=DrawOptions("simple", 5))
     with pytest.raises(ValueError, match="--answers world knows pervious and impervious ground, the map water"):
         estimate_accuracy(tmp_path / "s", AnswerSource(("world",)))
 
 
+@pytest.mark.long
 def test_the_command_answers_from_the_world(home, map_path, tmp_path, capsys):
     folder = tmp_path / "c"
     assert isamap.main(["assess", "sample", str(map_path), "--out", str(folder), "--points", "12"]) == 0

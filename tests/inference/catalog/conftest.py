@@ -11,8 +11,8 @@ import pytest
 import rasterio
 from odc.geo.geobox import GeoBox
 
-from gee_export.requests import pixels
-from inference.tiles.run import run_jobs
+from isamap.gee_export.requests import pixels
+from isamap.inference.runs.run import run_jobs
 from tests.inference.tiles.conftest import MAP, network, options, plot  # noqa: F401
 from tests.support.map_files import read_map
 

@@ -8,10 +8,11 @@ import uuid
 import pytest
 
 import isamap
-from inference import legend, manifest
-from inference.asset import Target
-from inference.catalog.app import script, settings_of
-from inference.map_file import open_map
+from isamap.inference.catalog.app import script, settings_of
+from isamap.inference.map_files import legend
+from isamap.inference.map_files.map_file import open_map
+from isamap.inference.publishing import asset, manifest
+from isamap.inference.publishing.asset import Target
 
 NAME = "projects/local/assets/wuhan"
 
@@ -47,7 +48,7 @@ def test_it_says_that_it_is_simulated(text):
 
 
 def test_the_command_reads_the_published_collection(session, home, finished_map, random_map, tmp_path, capsys):
-    import inference
+    from isamap import inference
 
     name = f"projects/local/assets/tests/{uuid.uuid4().hex[:12]}"
     Target(name).make_collection()
@@ -55,6 +56,7 @@ def test_the_command_reads_the_published_collection(session, home, finished_map,
     out = tmp_path / "app.js"
     assert isamap.main(["app", name, "--out", str(out)]) == 0
     assert settings(out.read_text("utf-8"))["firstYear"] == 2020
+    assert "an App's readers must be able to read its images" in capsys.readouterr().out
     assert isamap.main(["app", name, "--out", str(out)]) == 2
     assert "--overwrite" in capsys.readouterr().err
 
@@ -62,3 +64,26 @@ def test_the_command_reads_the_published_collection(session, home, finished_map,
 def test_an_asset_that_is_no_collection_is_refused(session, home, tmp_path, capsys):
     assert isamap.main(["app", f"{NAME}_never", "--out", str(tmp_path / "app.js")]) == 2
     assert "is no image collection" in capsys.readouterr().err
+
+
+def test_a_shared_collection_asks_for_no_sharing(session, home, finished_map, random_map, tmp_path, capsys):
+    """Its images too: an App reads them."""
+    import ee
+
+    name = f"projects/local/assets/tests/{uuid.uuid4().hex[:12]}"
+    Target(name).make_collection()
+    image = f"{name}/wuhan_2020"
+    assert isamap.main(["publish", str(finished_map(random_map)), "--asset", image, "--public"]) == 0
+    assert asset.is_public(image)
+    asset.share(name)
+    assert isamap.main(["app", name, "--out", str(tmp_path / "app.js")]) == 0
+    assert "must be able to read" not in capsys.readouterr().out
+    roles = [binding["role"] for binding in ee.data.getIamPolicy(image)["bindings"] if "allUsers" in binding["members"]]
+    assert roles == ["roles/viewer"]  # once, however often it is shared
+
+
+def test_one_year_has_no_slider_and_the_chart_has_a_point_a_year(text):
+    """A slider needs two ends; zones of a year are one point."""
+    assert settings(text)["years"] == [2019, 2023] and "settings.firstYear === settings.lastYear" in text
+    assert "ui.Chart.feature.byFeature" in text and "settings.years.map" in text
+    assert "select(settings.probability)" in text.partition("var area")[2].partition("var chart")[0]

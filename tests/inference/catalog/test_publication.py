@@ -6,12 +6,13 @@ import ee
 import pytest
 
 import isamap
-from inference.asset import Target
-from inference.catalog.publication import publish_run
+from isamap.inference.catalog.publication import publish_run
+from isamap.inference.publishing.asset import Target
 from tests.inference.catalog.conftest import assert_equals_the_map
 from tests.inference.tiles.conftest import MAP
 
 
+@pytest.mark.long
 def test_four_tiles_are_one_image(name, folder):
     report = publish_run(folder, Target(name), progress=False)
     assert len(report.uris) == 8 and not report.already_there
@@ -32,6 +33,7 @@ def test_the_image_says_what_all_tiles_say_and_nothing_of_one(name, folder):
     assert "region" not in info["properties"]  # a tile's own square
 
 
+@pytest.mark.long
 def test_a_collection_holds_the_map_at_its_time(name, folder, capsys):
     assert isamap.main(["publish", str(folder), "--asset", name, "--collection"]) == 0
     assert f"image collection {name}: 1 images" in capsys.readouterr().out
@@ -41,7 +43,7 @@ def test_a_collection_holds_the_map_at_its_time(name, folder, capsys):
 
 
 def test_several_maps_need_a_collection(folder, monkeypatch):
-    from inference.catalog import publication
+    from isamap.inference.catalog import publication
 
     (zone,) = publication.zones_of(folder)
     monkeypatch.setattr(publication, "zones_of", lambda _: (zone, zone))

@@ -9,12 +9,12 @@ import ee
 import pytest
 
 import isamap
-from gee_export.base.errors import Fault
-from gee_export.base.storage import open_storage, provide
-from inference import asset as assets
-from inference.asset import Target
-from inference.catalog.publication import publish_run
-from inference.tiles.run import run_jobs
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import open_storage, provide
+from isamap.inference.catalog.publication import publish_run
+from isamap.inference.publishing import asset as assets
+from isamap.inference.publishing.asset import Target
+from isamap.inference.runs.run import run_jobs
 from tests.inference.catalog.conftest import assert_equals_the_map
 from tests.inference.tiles.conftest import MAP, options
 
@@ -35,6 +35,14 @@ def address(plot, network, provided) -> str:
     return ADDRESS
 
 
+@pytest.fixture(scope="module")
+def pair(plot, network, provided) -> str:
+    """A run of two maps in a bucket."""
+    days = ["2019-06", "2019-05-20", "2019-06-10"]
+    run_jobs(**options(plot, network, Path()) | {"out": PAIR, "month": None, "period": days})
+    return PAIR
+
+
 @pytest.fixture
 def storage(address, session):
     return open_storage(address, session)
@@ -46,6 +54,7 @@ def properties(asset: str) -> dict:
     return {key: info[key] for key in ("properties", "startTime", "endTime", "bands")}
 
 
+@pytest.mark.long
 def test_its_objects_are_the_sources_and_nothing_is_uploaded(name, address, storage, folder, monkeypatch):
     monkeypatch.setattr(assets, "upload", lambda *_, **__: pytest.fail("a file was uploaded"))
     before = storage.list()
@@ -75,9 +84,8 @@ def test_the_command_makes_a_collection_by_time(name, address, folder, capsys):
     assert_equals_the_map(f"{name}/{MAP}", folder)
 
 
-def test_an_interrupted_collection_goes_on_where_it_was(name, plot, network, provided, monkeypatch):
-    days = ["2019-06", "2019-05-20", "2019-06-10"]
-    run_jobs(**options(plot, network, Path()) | {"out": PAIR, "month": None, "period": days})
+@pytest.mark.long
+def test_an_interrupted_collection_goes_on_where_it_was(name, pair, monkeypatch):
     ingest, names = assets._ingest, []
 
     def broken(manifest, **how):
@@ -88,18 +96,19 @@ def test_an_interrupted_collection_goes_on_where_it_was(name, plot, network, pro
 
     monkeypatch.setattr(assets, "_ingest", broken)
     with pytest.raises(Fault, match="the line is down"):
-        publish_run(PAIR, Target(name), collection=True, progress=False)
-    report = publish_run(PAIR, Target(name), collection=True, progress=False)
+        publish_run(pair, Target(name), collection=True, progress=False)
+    report = publish_run(pair, Target(name), collection=True, progress=False)
     assert [each.already_there for each in report.images] == [True, False]
     assert names == ["field_201905p02_50n", MAP, MAP]
 
 
-def test_two_maps_in_a_bucket_need_a_collection(name, provided, session):
-    """Of the run above."""
+@pytest.mark.long
+def test_two_maps_in_a_bucket_need_a_collection(name, pair):
     with pytest.raises(ValueError, match=r"holds 2 maps .*--collection"):
-        publish_run(PAIR, Target(name), progress=False)
+        publish_run(pair, Target(name), progress=False)
 
 
+@pytest.mark.long
 def test_a_part_of_a_run_is_refused(name, plot, network, provided, capsys):
     run_jobs(**options(plot, network, Path()) | {"out": UNFINISHED}, part="1/2")
     assert isamap.main(["publish", UNFINISHED, "--asset", name]) == 2
@@ -107,27 +116,27 @@ def test_a_part_of_a_run_is_refused(name, plot, network, provided, capsys):
 
 
 def test_a_run_that_was_killed_before_its_maps_were_put_together_is_refused(name, address, storage):
-    whole = storage.read("status.json")
-    document = json.loads(whole)
+    full = storage.read("status.json")
+    document = json.loads(full)
     document["maps"]["field_201906"]["files"] = []
     storage.write("status.json", json.dumps(document).encode())
     try:
         with pytest.raises(ValueError, match="has its 4 tiles, which are not put together yet: finish it"):
             publish_run(address, Target(name), progress=False)
     finally:
-        storage.write("status.json", whole)
+        storage.write("status.json", full)
 
 
 @pytest.mark.parametrize("damage", [b"II*\0other", None], ids=["other", "gone"])
 def test_an_object_that_is_not_what_its_receipt_says_is_a_fault(name, address, storage, damage):
     changed = next(each for each in storage.list("tiles/") if each.endswith("_prob.tif"))
-    whole = storage.read(changed)
+    full = storage.read(changed)
     storage.delete(changed) if damage is None else storage.write(changed, damage)
     try:
         with pytest.raises(Fault, match=rf"{changed} is not what its receipt says: run the same `isamap run`"):
             publish_run(address, Target(name), progress=False)
     finally:
-        storage.write(changed, whole)
+        storage.write(changed, full)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +147,8 @@ def test_an_object_that_is_not_what_its_receipt_says_is_a_fault(name, address, s
     ],
 )
 def test_options_that_do_not_fit_are_refused(name, words, sentence, capsys):
-    assert isamap.main(["publish", ADDRESS, "--asset", name, *words]) == 2
+    asset = "projects/p/assets/a" if "--project" in words else name
+    assert isamap.main(["publish", ADDRESS, "--asset", asset, *words]) == 2
     assert sentence in capsys.readouterr().err
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pystac
 import pytest
 import rasterio
 
 import isamap
-from gee_export.base.storage import provide
-from inference.catalog.stac import write_stac
-from inference.tiles.run import run_jobs
+from isamap.gee_export.base.storage import provide
+from isamap.inference.catalog import stac
+from isamap.inference.catalog.stac import write_stac
+from isamap.inference.runs.run import run_jobs
 from tests.inference.tiles.conftest import MAP, options
 from tests.support.stac_schemas import errors
-
-FORMER = Path(__file__).parents[2] / "fixtures" / "version1" / "map.tif"
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def folder(plot, network, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def items(folder) -> dict[Path, dict]:
-    return {path: json.loads(path.read_text("utf-8")) for path in sorted((folder / "stac" / "items").iterdir())}
+    return {path: json.loads(path.read_text("utf-8")) for path in sorted((folder / "stac" / "items").rglob("*.json"))}
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,7 @@ def collection(folder) -> dict:
     return json.loads((folder / "stac" / "collection.json").read_text("utf-8"))
 
 
+@pytest.mark.long
 def test_the_collection_follows_every_schema(collection):
     assert errors(collection) == []
     assert errors(collection | {"extent": {}}) != []
@@ -83,6 +85,26 @@ def test_the_collection_shows_all_tiles_as_one_raster(folder, collection):
         np.testing.assert_array_equal(tiles.read(1), one_file.read(1))
 
 
+def test_the_collection_lists_probabilities_and_the_joined_map(folder, collection):
+    """Of the one zone: of classes and of probabilities the file, the virtual file and the tile index."""
+    shown = {Path(asset["href"]).name for asset in collection["assets"].values()}
+    assert shown == {f"{MAP}{layer}{ending}" for layer in ("", "_prob") for ending in (".tif", ".vrt", ".gti.gpkg")}
+    assert all((folder / name).is_file() for name in shown)
+
+
+def test_with_many_tiles_the_collection_names_catalogues_and_these_the_items(folder, monkeypatch):
+    before = {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")}
+    monkeypatch.setattr(stac, "MOST_LINKS", 3)
+    write_stac(folder)
+    catalogue = pystac.Collection.from_file(str(folder / "stac" / "collection.json"))
+    assert len(list(catalogue.get_items(recursive=True))) == 4 and not list(catalogue.get_item_links())
+    catalogs = [json.loads(path.read_text()) for path in (folder / "stac").rglob("catalog.json")]
+    assert catalogs and [errors(document | {"stac_extensions": []}) for document in catalogs] == [[]] * len(catalogs)
+    monkeypatch.undo()
+    write_stac(folder)
+    assert {path: path.read_bytes() for path in (folder / "stac").rglob("*.json")} == before
+
+
 def test_what_is_simulated_says_so(items, collection):
     """The checkpoint is not simulated, the plot's images are the catalogue's own; the tags of the tiles decide."""
     for path, item in items.items():
@@ -109,6 +131,7 @@ def test_a_run_that_is_done_leaves_its_catalogue_and_repairs_another(folder, plo
     assert path.read_bytes() == before[0]
 
 
+@pytest.mark.long
 def test_a_part_of_a_run_writes_no_catalogue(plot, network, tmp_path):
     run_jobs(**options(plot, network, tmp_path / "part"), part="1/2")
     assert not (tmp_path / "part" / "stac").exists()
@@ -116,19 +139,25 @@ def test_a_part_of_a_run_writes_no_catalogue(plot, network, tmp_path):
     assert (tmp_path / "part" / "stac" / "collection.json").exists()
 
 
-def test_a_run_in_a_bucket_has_the_catalogue_of_one_in_a_folder(folder, plot, network, session, home):
-    """Also its bytes: the collection is called by the last name of the address."""
+@pytest.fixture(scope="module")
+def bucket(plot, network, session) -> Any:
+    """It holds the run of `folder`, too."""
     provide("catalogue-bucket", session)
-    run_jobs(**options(plot, network, folder) | {"out": "gs://catalogue-bucket/runs/plots"})
-    bucket = session.storage_client().bucket("catalogue-bucket")
+    run_jobs(**options(plot, network, Path()) | {"out": "gs://catalogue-bucket/runs/plots"})
+    return session.storage_client().bucket("catalogue-bucket")
+
+
+@pytest.mark.long
+def test_a_run_in_a_bucket_has_the_catalogue_of_one_in_a_folder(folder, bucket):
+    """Also its bytes: the collection is called by the last name of the address."""
     for path in (folder / "stac").rglob("*.json"):
         name = path.relative_to(folder).as_posix()
         assert bucket.blob(f"runs/plots/{name}").download_as_bytes() == path.read_bytes()
 
 
-def test_the_command_writes_the_catalogue_of_a_bucket_again(folder, session, home, capsys):
-    """Of the run above; what is there and of no tile is removed."""
-    bucket = session.storage_client().bucket("catalogue-bucket")
+@pytest.mark.long
+def test_the_command_writes_the_catalogue_of_a_bucket_again(bucket, capsys):
+    """What is there and of no tile is removed."""
     stale = bucket.blob("runs/plots/stac/items/former.json")
     stale.upload_from_string(b"{}")
     assert isamap.main(["stac", "gs://catalogue-bucket/runs/plots"]) == 0
@@ -163,9 +192,3 @@ def test_a_map_has_an_item_beside_it(finished_map, random_map, capsys):
     assert errors(item) == [] and set(item["assets"]) == {"isa", "prob", "names"}
     assert item["properties"]["isamap:simulated"] is True and "SIMULATED" in item["properties"]["description"]
     assert item["properties"]["end_datetime"] == "2020-06-30T23:59:59Z"
-
-
-def test_a_map_of_former_releases_has_both_bands_in_one_asset(tmp_path):
-    (tmp_path / "map.tif").write_bytes(FORMER.read_bytes())
-    item = json.loads(Path(write_stac(tmp_path / "map.tif").path).read_text("utf-8"))
-    assert errors(item) == [] and len(item["assets"]["isa_prob"]["raster:bands"]) == 2

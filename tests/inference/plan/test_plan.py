@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from pyproj import Geod
 from shapely.geometry import mapping
 
-from gee_export.base import zones
-from gee_export.export.eecu import TIERS, Computing, number
-from inference.plan.plan import plan_map
-from inference.plan.rates import Rate, encode
-from inference.plan.zone_count import by_zone
-from inference.tiles.tiling import tile_windows
+from isamap.gee_export.base import zones
+from isamap.gee_export.export.archive_load import ArchiveLoad
+from isamap.gee_export.export.eecu import TIERS, ComputingCost, number
+from isamap.inference.plan.plan import plan_map
+from isamap.inference.plan.rates import Rate, encode
+from isamap.inference.plan.zone_count import by_zone
+from isamap.inference.tiles.tiling import tile_windows
 
 WUHAN_KM2 = 60.48**2
 SIX = 6 * 5  # bytes of a pixel of six float bands, a mask byte each
@@ -35,16 +36,28 @@ def test_the_tiles_of_a_square_are_those_that_it_touches():
 
 
 def test_requests_and_bytes_of_one_tile(tmp_path):
-    """2,047 px of it and a margin of 128 on each side: 2,303, in blocks of at most 512 five by five."""
+    """2,048 px and a margin of 128 on each side: 2,304, in blocks of at most 512 five by five."""
     plan = plan_map(geometry=_most_of_a_tile(tmp_path / "tile.geojson"), month="2019-06")
     assert (plan.tiles, plan.requests) == (1, 25)
-    assert plan.request_bytes == 2303**2 * SIX
+    assert plan.request_bytes == 2304**2 * SIX
+
+
+@pytest.mark.parametrize(("first_px", "requests"), [(0, 1), (200, 4)], ids=["in one block", "over four"])
+def test_a_cut_tile_is_fetched_in_whole_blocks(first_px, requests, tmp_path):
+    """100 px in a tile of 512, seen 128 px around: 768 px in blocks of 384, two by two."""
+    left, top = 60 * 5120 + 10 * first_px, 660 * 5120 - 10 * first_px
+    ground = _square(tmp_path / "cut.geojson", left, top - 1000, 1000)
+    plan = plan_map(geometry=ground, month="2019-06", tile_px=512)
+    assert (plan.tiles, plan.requests, plan.request_bytes) == (1, requests, requests * 384**2 * SIX)
 
 
 def _most_of_a_tile(path: Path) -> str:
     """A square of 20,470 m in a tile of 20,480 m, in metres of its zone."""
-    left, bottom = 11 * 20_480 + 5, 164 * 20_480 + 5
-    square = mapping(shapely.box(left, bottom, left + 20_470, bottom + 20_470))
+    return _square(path, 11 * 20_480 + 5, 164 * 20_480 + 5, 20_470)
+
+
+def _square(path: Path, left: float, bottom: float, side: float) -> str:
+    square = mapping(shapely.box(left, bottom, left + side, bottom + side))
     crs = {"type": "name", "properties": {"name": "EPSG:32650"}}
     feature = {"type": "Feature", "properties": {}, "geometry": square}
     path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]}))
@@ -68,13 +81,9 @@ def test_a_tile_of_1_m_has_as_many_pixels_as_one_of_10_m():
     assert fine.tile_px * 10 / fine.step_m == 2560 and fine.tiles > 500
 
 
-def test_the_computing_grows_with_the_period():
-    month, year = (plan_map(region="wuhan", period=period).computing.hours for period in ("2019-06", "2019"))
-    assert year / month == pytest.approx(365 / 30)
-
-
-def test_the_time_of_google_grows_with_the_period():
+def test_computing_and_the_time_of_google_grow_with_the_period():
     month, year = (plan_map(region="wuhan", period=period) for period in ("2019-06", "2019"))
+    assert year.computing.hours / month.computing.hours == pytest.approx(365 / 30)
     hours = [next(iter(plan.fetch_hours.values())) for plan in (month, year)]
     assert hours[1] / hours[0] > 8
 
@@ -104,6 +113,7 @@ def test_no_ground_is_counted_twice_and_none_is_missing(west, south, width, heig
     assert sum(count.area_km2 for count in counts) == pytest.approx(area_m2 / 1e6, rel=0.005)
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8), st.sampled_from([64, 200, 256]))
 def test_tiles_counted_by_squares_are_the_tiles(corners, tile_px):
@@ -147,13 +157,13 @@ def test_rates_of_other_steps_do_not_fit(table):
 
 def test_the_free_hours_are_those_of_the_documentation():
     assert TIERS == {"Community": 150, "Contributor": 1000, "Partner": 100_000}
-    shares = Computing(effort=3600, rate_s=300).months_by_tier
+    shares = ComputingCost(effort=3600, rate_s=300).months_by_tier
     assert shares == {"Community": 2.0, "Contributor": 0.3, "Partner": 0.003}
 
 
 def test_the_text_says_what_is_assumed():
     text = str(plan_map(region="wuhan", month="2019-06"))
-    assert "not known before a first run with an account" in text and "nobody promises it" in text
+    assert "by Google's benchmark, 49 to 124 s" in text and "nobody promises it" in text
     assert "Community" in text and "GB at most, before compression" in text
 
 
@@ -182,3 +192,26 @@ def test_numbers_have_three_digits(value, text):
 def test_what_cannot_be_planned_is_refused(options, words):
     with pytest.raises(ValueError, match=words):
         plan_map(**options)
+
+
+def test_the_public_archives_send_whole_scenes_of_each_band():
+    """By hand: 10-m bands 1.6 bytes x 6 scenes, B11 a quarter of that, radar 3.1 bytes x 4; 10 MB a second."""
+    load = ArchiveLoad.of(["B2", "B11", "VV"], 2.5)
+    assert load.bytes == pytest.approx((9.6 + 2.4 + 12.4) * 2.5e6)
+    assert load.hours == pytest.approx(load.bytes / 10e6 / 3600)
+
+
+def test_a_plan_of_the_public_archives_has_their_bytes_and_hours():
+    plans = {catalog: plan_map(region="wuhan", month="2019-06", catalog=catalog) for catalog in ("world", "open")}
+    further = set(plans["open"].fetch_hours) - set(plans["world"].fetch_hours)
+    (words,) = further
+    assert "GB from the public archives (assumed: 6 Sentinel-2" in words and words in str(plans["open"])
+    effort = sum(zone.fetched_px for zone in plans["open"].zones) / 1e6 * plans["open"].period_months
+    assert plans["open"].fetch_hours[words] == pytest.approx(ArchiveLoad.of(plans["open"].bands, effort).hours)
+
+
+def test_a_plan_for_google_says_nothing_of_the_archives():
+    assert not any(
+        "archives" in name
+        for name in plan_map(region="wuhan", month="2019-06", project="p", catalog="open").fetch_hours
+    )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from inference.plan import rates
-from inference.plan.plan import plan_map
-from inference.plan.rates import Rate
-from training.checkpoints.checkpoint import BandNorm, of_network, save
-from training.models import build
+from isamap.gee_export.base.regions import Region
+from isamap.inference.inputs.ground import ground_of
+from isamap.inference.plan import rates
+from isamap.inference.plan.plan import plan_map
+from isamap.inference.plan.rates import Rate
+from isamap.inference.tiles.tiling import TileWindow
+from isamap.training.checkpoints.checkpoint import BandNorm, load, of_network, save
+from isamap.training.models import build
 
 RATE = Rate("unet 32", 10.0, 10.0, 1234.5, 'a "new" device', 2, "torch", "fp32", "program.py", "2026-11-22")
 BANDS = ("B2", "B3", "B4", "B8", "VV", "VH")
@@ -24,10 +28,10 @@ def test_a_table_is_read_as_it_was_written(tmp_path):
 
 def test_a_rate_of_the_same_way_takes_the_old_ones_place(tmp_path):
     path = tmp_path / "rates.toml"
-    faster, other = replace(RATE, km2_per_hour=2000.0), replace(RATE, precision="bf16")
-    for rate in (RATE, other, faster):
+    faster, second = replace(RATE, km2_per_hour=2000.0), replace(RATE, precision="bf16")
+    for rate in (RATE, second, faster):
         rates.add(rate, path)
-    assert rates.read(path) == (other, faster)
+    assert rates.read(path) == (second, faster)
 
 
 def test_every_shipped_rate_has_its_program_and_date():
@@ -82,10 +86,17 @@ def test_a_checkpoint_is_measured_and_kept_in_the_table(checkpoint, tmp_path):
     assert list(plan.by_rate.values()) == [pytest.approx(60.48**2 / plan.measured.km2_per_hour)]
 
 
-def test_a_checkpoint_says_bands_steps_and_margin(checkpoint):
+def test_a_checkpoint_says_bands_and_steps(checkpoint):
     plan = plan_map(region="wuhan", month="2019-06", checkpoint=checkpoint)
     assert plan.bands == BANDS and plan.step_m == 10 and plan.sensors == ("sentinel2", "sentinel1")
-    assert plan.margin_px == build("unet", BANDS, {"widths": [4, 8]}).window
+
+
+def test_the_margin_is_what_maps_of_tiles_see_on_the_mean(checkpoint):
+    plan = plan_map(region="wuhan", month="2019-06", checkpoint=checkpoint, tile_px=200)
+    windows = [TileWindow(32650, -1700, col, 200) for col in range(100, 140)]
+    areas = [Region("tile", 32650, window.bounds_m, (0.0, 0.0)) for window in windows]
+    seen_px = np.mean([ground_of(area, load(checkpoint)).seen.width for area in areas])
+    assert 200 + 2 * plan.margin_px == pytest.approx(seen_px, abs=2)
 
 
 def test_a_checkpoint_takes_the_rates_of_its_own_network(checkpoint):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,15 +15,15 @@ from PIL import Image
 from pyproj import CRS, Transformer
 
 import isamap
-import training
-from gee_export.base.feature_table import FeatureTable, read_table, write_geopackage
-from gee_export.datasets.dataset import Dataset, write
-from gee_export.datasets.manifest import NODATA
-from inference.assessment.estimate import AnswerSource, estimate_accuracy
-from inference.questions.ask import Question, ask
+from isamap import training
+from isamap.gee_export.base.feature_table import FeatureTable, read_table, write_geopackage
+from isamap.gee_export.datasets.dataset import Dataset, write
+from isamap.gee_export.datasets.manifest import NODATA
+from isamap.inference.assessment.estimate import AnswerSource, estimate_accuracy
+from isamap.inference.questions.ask import Question, _check_alike, ask
+from isamap.training.checkpoints import checkpoint as ck
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import BANDS, manifest, samples, spread
-from training.checkpoints import checkpoint as ck
 
 FOREST = {"model.trees": "5", "model.pixels": "3000", "batch": "4"}
 HOLE = slice(0, 8)  # rows of the first patch that no satellite saw
@@ -83,6 +85,7 @@ def truths(town: Path, folder: Path) -> list[str]:
 # --- the sheet --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_the_sheet_is_that_of_a_sample_with_an_empty_class(asked):
     columns = sheet(asked)
     assert len(columns["class"]) == 12 and not any(columns["class"])
@@ -97,8 +100,8 @@ def test_every_point_lies_in_the_middle_of_its_pixel(asked, town):
     ):
         geobox = data.geobox(patch)
         back = Transformer.from_crs("EPSG:4326", CRS(str(geobox.crs)), always_xy=True)
-        place = ~geobox.affine * back.transform(shapely.get_x(shape), shapely.get_y(shape))
-        assert place == pytest.approx((col + 0.5, row + 0.5), abs=1e-3)
+        pixel = ~geobox.affine * back.transform(shapely.get_x(shape), shapely.get_y(shape))
+        assert pixel == pytest.approx((col + 0.5, row + 0.5), abs=1e-3)
 
 
 def test_by_label_asks_where_network_and_label_disagree(asked):
@@ -110,6 +113,7 @@ def test_no_patch_is_asked_more_often_than_allowed(asked):
     assert np.unique(sheet(asked)["patch"], return_counts=True)[1].max() == 3
 
 
+@pytest.mark.long
 def test_no_pixel_without_image_is_asked(town, forests, tmp_path):
     ask(forests[0], town, tmp_path / "out", question=Question(points=100, by="entropy", each=30))
     columns = sheet(tmp_path / "out")
@@ -131,23 +135,32 @@ def test_several_checkpoints_ask_where_they_disagree(town, forests, tmp_path):
 def test_the_page_shows_every_point(asked):
     page = (asked / "sheet" / "index.html").read_text()
     assert page.count("<img ") == 12 and "impervious" in page and "no sample of the area" in page
-    for number in range(1, 13):
-        assert Image.open(asked / "sheet" / "patch" / f"{number}.png").size == (320, 320)
+    for index in range(1, 13):
+        assert Image.open(asked / "sheet" / "patch" / f"{index}.png").size == (320, 320)
 
 
-def test_the_command_writes_the_sheet(town, forests, tmp_path, capsys):
-    words = ["--checkpoint", str(forests[0]), "--data", str(town), "--out", str(tmp_path / "out"), "--points", "4"]
-    assert isamap.main(["ask", *words]) == 0
+def test_the_command_that_is_printed_runs(town, forests, tmp_path, capsys):
+    """Once the sheet is filled in; the recipe's own trees and pixels are made fewer."""
+    words = ["--checkpoint", str(forests[0]), "--data", str(town), "--out", str(tmp_path / "b"), "--points", "4"]
+    assert isamap.main(["ask", *words, "--split", "val"]) == 0
     printed = capsys.readouterr().out
-    assert "4 points" in printed and "isamap train --answers" in printed and "no probability sample" in printed
+    assert "4 points" in printed and "no probability sample" in printed
+    assert "isamap train" not in printed  # of val nothing is learned
+    report = ask(forests[0], town, tmp_path / "of these", question=Question(points=12, by="label"))
+    (line,) = [line for line in str(report).splitlines() if line.startswith("then: ")]
+    words = shlex.split(line.removeprefix("then: "))
+    answered(
+        tmp_path / "of these", tmp_path / "of these" / "sheet" / "points.gpkg", truths(town, tmp_path / "of these")
+    )
+    assert isamap.main([*words[1:], "--set", "model.trees=5", "model.pixels=3000", "batch=4"]) == 0
 
 
 # --- answers as labels ------------------------------------------------------------------------------------------------
 
 
 def test_only_the_answered_pixels_are_learned_from(asked, town, tmp_path):
-    from training.runs.origins import answered as with_answers
-    from training.samples.data import open_source
+    from isamap.training.runs.origins import answered as with_answers
+    from isamap.training.samples.data import open_source
 
     classes = truths(town, asked)
     path = answered(asked, tmp_path / "a.gpkg", [*classes[:9], "uncertain", "", ""])
@@ -159,7 +172,7 @@ def test_only_the_answered_pixels_are_learned_from(asked, town, tmp_path):
 
 
 def test_training_on_answers_says_so(asked, town, tmp_path):
-    path = answered(asked, tmp_path / "a.gpkg", ["impervious", "pervious"] * 6)
+    path = answered(asked, tmp_path / "a.gpkg", ["1", "0"] * 6)
     report = training.train(town, "random_forest-tiny", tmp_path / "run", settings=FOREST, answers=path)
     assert "answers: 12 pixels of" in str(report) and "12 pixels" in ck.load(report.folder).origin["answers"]
 
@@ -167,24 +180,56 @@ def test_training_on_answers_says_so(asked, town, tmp_path):
 def test_other_answers_are_another_run(asked, town, tmp_path):
     first = answered(asked, tmp_path / "a.gpkg", ["impervious", "pervious"] * 6)
     training.train(town, "random_forest-tiny", tmp_path / "run", settings=FOREST, answers=first)
-    other = answered(asked, tmp_path / "b.gpkg", ["pervious", "impervious"] * 6)
+    second = answered(asked, tmp_path / "b.gpkg", ["pervious", "impervious"] * 6)
     with pytest.raises(ValueError, match="holds another run"):
-        training.train(town, "random_forest-tiny", tmp_path / "run", settings=FOREST, answers=other)
+        training.train(town, "random_forest-tiny", tmp_path / "run", settings=FOREST, answers=second)
 
 
-def test_the_command_learns_from_answers(asked, town, tmp_path, capsys):
-    path = answered(asked, tmp_path / "a.gpkg", ["1", "0"] * 6)
-    words = ["train", "--data", str(town), "--recipe", "random_forest-tiny", "--out", str(tmp_path / "run")]
-    settings = [f"{name}={value}" for name, value in FOREST.items()]
-    assert isamap.main([*words, "--answers", str(path), "--set", *settings]) == 0
-    assert "answers: 12 pixels" in capsys.readouterr().out
-
-
+@pytest.mark.long
 def test_a_network_learns_from_answers(asked, town, tmp_path):
     path = answered(asked, tmp_path / "a.gpkg", ["impervious", "pervious"] * 6)
     settings = {"epochs": "1", "batch": "2"}
     report = training.train(town, "unet-tiny", tmp_path / "run", settings=settings, answers=path)
     assert report.epochs == 1 and "answers: 12 pixels" in str(report)
+
+
+def test_beside_answers_the_labels_stay_and_each_source_has_its_mean(asked, town, tmp_path):
+    """All training patches are there, answered pixels are of one source, and the loss is a weighted sum of means."""
+    import torch
+
+    from isamap.training.losses import cross_entropy
+    from isamap.training.runs.origins import answered as with_answers
+    from isamap.training.samples.answers import by_source
+    from isamap.training.samples.data import label_shares, open_source
+
+    path, data = answered(asked, tmp_path / "a.gpkg", ["impervious"] * 6 + ["pervious"] * 6), Dataset.open(town)
+    source = with_answers(open_source([town]), path, 0.5)
+    split = source.split("train")
+    label = split.__getitems__(range(6)).label_BHW
+    theirs, own = by_source(label)
+    assert (theirs != 255).sum() == 12 and ((theirs == 255) ^ (own == 255)).all()
+    stored = torch.from_numpy(np.stack([data.read_label(patch) for patch in data.in_split("train")]))
+    assert (own[theirs == 255] == stored[theirs == 255]).all()
+    assert sum(label_shares(split)) == pytest.approx(1)
+
+    logits = torch.randn(6, 2, 32, 32, generator=torch.Generator().manual_seed(0))
+    cost = cross_entropy(logits, theirs) + source.label_weight * cross_entropy(logits, own)
+    by_hand = torch.nn.functional.cross_entropy(logits, theirs.long(), ignore_index=255)
+    by_hand = by_hand + 0.5 * torch.nn.functional.cross_entropy(logits, own.long(), ignore_index=255)
+    assert cost.item() == pytest.approx(by_hand.item(), rel=1e-5)
+
+
+def test_another_label_weight_is_another_run_with_another_loss(asked, town, tmp_path):
+    path = answered(asked, tmp_path / "a.gpkg", ["impervious"] * 6 + ["pervious"] * 6)
+    options = {"settings": {"model.widths": "4,8", "epochs": "1", "batch": "4"}, "answers": path}
+    losses = []
+    for weight in (0.3, 3.0):
+        report = training.train(town, "unet-tiny", tmp_path / f"{weight}", **options, label_weight=weight)
+        assert f"weight {weight:g}" in str(report)
+        losses.append(json.loads((report.folder / "history.json").read_text())[0]["train_loss"])
+    assert losses[1] > 2 * losses[0]
+    with pytest.raises(ValueError, match="holds another run"):
+        training.train(town, "unet-tiny", tmp_path / "0.3", **options, label_weight=1.0)
 
 
 def test_answers_of_one_class_are_refused(asked, town, tmp_path):
@@ -235,8 +280,8 @@ def test_zones_of_chosen_points_are_refused(asked, tmp_path):
     ],
 )
 def test_options_that_cannot_be_are_refused(town, forests, tmp_path, capsys, words, message):
-    given = ["--checkpoint", str(forests[0]), "--data", str(town), "--out", str(tmp_path / "out")]
-    assert isamap.main(["ask", *given, *words]) == 2
+    options = ["--checkpoint", str(forests[0]), "--data", str(town), "--out", str(tmp_path / "out")]
+    assert isamap.main(["ask", *options, *words]) == 2
     err = capsys.readouterr().err
     assert message in err and err.count("\n") == 1 and not (tmp_path / "out").exists()
 
@@ -244,6 +289,15 @@ def test_options_that_cannot_be_are_refused(town, forests, tmp_path, capsys, wor
 def test_the_same_checkpoint_twice_is_refused(town, forests, tmp_path):
     with pytest.raises(ValueError, match="agrees with itself"):
         ask([forests[0], forests[0]], town, tmp_path / "out")
+
+
+@pytest.mark.parametrize("part", ["classes", "bands"])
+def test_checkpoints_of_other_classes_or_bands_are_not_asked_together(forests, part):
+    """One of both is enough: a class of another meaning would count as a disagreement."""
+    trained = ck.load(forests[0])
+    reversed_checkpoint = replace(trained, **{part: getattr(trained, part)[::-1]})
+    with pytest.raises(ValueError, match="differ in bands or classes: ask checkpoints of one dataset together"):
+        _check_alike((trained, reversed_checkpoint), ("a", "b"))
 
 
 def test_answers_are_not_overwritten(asked, town, forests):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy as scipy_entropy
 
-from inference.questions.choice import candidates
-from inference.questions.scores import SCORES
+from isamap.inference.questions.ask import candidates
+from isamap.inference.questions.scores import SCORES
 
 NO_LABEL = np.full((1, 1, 1), 255, np.uint8)
 
@@ -19,8 +19,8 @@ def chances(*members: tuple[float, ...]) -> np.ndarray:
 
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0.9, 0.1), (0.2, 0.5, 0.3)])
 def test_entropy_is_scipys_in_units_of_the_greatest(shares):
-    found = SCORES["entropy"](chances(shares), NO_LABEL).item()
-    assert found == pytest.approx(scipy_entropy(shares, base=len(shares)))
+    actual = SCORES["entropy"](chances(shares), NO_LABEL).item()
+    assert actual == pytest.approx(scipy_entropy(shares, base=len(shares)))
 
 
 def test_entropy_of_several_is_that_of_their_mean():
@@ -37,8 +37,8 @@ def test_members_that_are_all_unsure_disagree_on_nothing():
 
 @pytest.mark.parametrize(("label", "score"), [(0, 0.7), (1, 0.3), (255, 0.0)])
 def test_the_label_scores_the_chance_that_it_is_wrong(label, score):
-    found = SCORES["label"](chances((0.3, 0.7)), np.array([[[label]]], np.uint8)).item()
-    assert found == pytest.approx(score)
+    actual = SCORES["label"](chances((0.3, 0.7)), np.array([[[label]]], np.uint8)).item()
+    assert actual == pytest.approx(score)
 
 
 def field() -> tuple[np.ndarray, np.ndarray]:
@@ -46,19 +46,19 @@ def field() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_much_ground_in_doubt_comes_before_one_pixel():
-    score, known = field()
+    score, listed = field()
     score[5, 5] = 1.0
     score[25:32, 25:32] = 0.4
-    first, second = candidates(score, known, 2)
+    first, second = candidates(score, listed, 2)
     assert (first[:2], first[2]) == (first[:2], pytest.approx(0.4 * 49)) and 25 <= first[0] < 32
     assert second[:2] == (5, 5) and second[2] == pytest.approx(1.0)
 
 
 def test_the_pixel_asked_is_the_most_doubtful_of_its_window():
-    score, known = field()
+    score, listed = field()
     score[10:17, 10:17] = 0.2
     score[11, 15] = 0.9
-    assert candidates(score, known, 1)[0][:2] == (11, 15)
+    assert candidates(score, listed, 1)[0][:2] == (11, 15)
 
 
 def test_no_two_questions_stand_for_the_same_window():
@@ -68,10 +68,10 @@ def test_no_two_questions_stand_for_the_same_window():
 
 
 def test_unknown_pixels_are_neither_asked_nor_counted():
-    score, known = field()
-    score[10:20, 10:20], known[10:20, 10:15] = 1.0, False
-    (row, col, area), *_ = candidates(score, known, 1)
-    assert known[row, col] and area <= 35
+    score, listed = field()
+    score[10:20, 10:20], listed[10:20, 10:15] = 1.0, False
+    (row, col, area), *_ = candidates(score, listed, 1)
+    assert listed[row, col] and area <= 35
 
 
 def test_nothing_in_doubt_is_nothing_to_ask():

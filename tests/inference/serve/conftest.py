@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from gee_export.sentinel import composite as composites
-from inference.serve.app import Service
-from inference.serve.door import Door, Tokens
-from inference.serve.library import Library
-from inference.serve.settings import Settings
-from inference.tiles.jobs import Server
+from isamap.gee_export.sentinel import composite as composites
+from isamap.inference.serve.app import Service
+from isamap.inference.serve.door import Door
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.settings import ServiceSettings
+from isamap.inference.serve.tokens import Tokens
+from isamap.inference.tiles.jobs import Server
 from tests.support import plot as plots
-from tests.support import postgresql
-from tests.support.chromium import Page, browser
 
 BASE = "http://127.0.0.1:8765"
 DOOR = Door.of("127.0.0.1", 8765, Tokens(), None)
@@ -37,40 +36,33 @@ def network(make_checkpoint) -> Path:
     return make_checkpoint(composite=settings.to_json(), window=32, lattice=24)
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[postgresql.Server]:
-    """A server of these tests alone, started for the first that asks for it."""
-    with postgresql.running() as server:
-        yield server
-
-
 @pytest.fixture
-def settings(tmp_path: Path, network: Path, plot_folder: Path) -> Settings:
+def settings(tmp_path: Path, network: Path, plot_folder: Path) -> ServiceSettings:
     server = Server(catalog=str(plot_folder))
-    made = Settings(tmp_path / "service", checkpoints=(str(network),), server=server, lease_s=2.0)
+    made = ServiceSettings(tmp_path / "service", checkpoints=(str(network),), server=server, lease_s=2.0)
     made.jobs.prepare()
     return made
 
 
 @pytest.fixture
-def library(settings: Settings) -> Library:
+def library(settings: ServiceSettings) -> Library:
     return Library(settings)
 
 
 @pytest.fixture
-def client(settings: Settings) -> TestClient:
+def client(settings: ServiceSettings) -> TestClient:
     """A client of the service's application, without workers."""
     return TestClient(Service(settings, DOOR).application(), base_url=BASE, raise_server_exceptions=False)
 
 
 @pytest.fixture
-def town(settings: Settings, finished_map, random_map: np.ndarray) -> np.ndarray:
+def town(settings: ServiceSettings, finished_map, random_map: np.ndarray) -> np.ndarray:
     """Values of a map of June 2020 that the service has under the name town-2020."""
     add_map(settings, finished_map(random_map), TOWN)
     return random_map
 
 
-def add_map(settings: Settings, path: Path, id: str) -> None:
+def add_map(settings: ServiceSettings, path: Path, id: str) -> None:
     Library(settings).maps.publish(path, id, {"name": "a town", "job": "", "checkpoint": "run"})
 
 
@@ -83,10 +75,3 @@ def asked() -> Callable[..., dict]:
         return {"inputs": {name: value for name, value in inputs.items() if value is not None}}
 
     return make
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """A tab of Chromium."""
-    with browser(tmp_path_factory.mktemp("chromium")) as page:
-        yield page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +14,15 @@ import pytest
 from starlette.testclient import TestClient
 
 import isamap
-from gee_export.base.cloud_storage import BucketStorage
-from gee_export.base.errors import Fault
-from inference.serve import bucket_maps, cache
-from inference.serve.app import Service
-from inference.serve.job import OPEN, Job
-from inference.serve.library import Library
-from inference.serve.limits import Limits
-from inference.serve.map_request import MapRequest
-from inference.serve.settings import Settings
+from isamap.gee_export.base.cloud_storage import BucketStorage
+from isamap.gee_export.base.errors import Fault
+from isamap.inference.serve import bucket_maps, cache
+from isamap.inference.serve.app import Service
+from isamap.inference.serve.job import OPEN, Job
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.limits import Limits
+from isamap.inference.serve.map_request import MapJobRequest
+from isamap.inference.serve.settings import ServiceSettings
 from tests.inference.serve.conftest import BASE, BBOX, DOOR, TOWN, add_map
 from tests.inference.serve.test_maps import lonlat, tile_at
 from tests.inference.serve.test_server import until
@@ -41,7 +40,7 @@ def bucket(session) -> str:
 
 
 @pytest.fixture
-def remote(settings: Settings, bucket: str, session) -> Settings:
+def remote(settings: ServiceSettings, bucket: str, session) -> ServiceSettings:
     """Settings of a service whose maps lie in the bucket, in the folder town/maps; of the tests' engine."""
     return replace(settings, maps_at=f"gs://{bucket}/town/maps", server=replace(settings.server, catalog="world"))
 
@@ -53,7 +52,7 @@ def storage(session, bucket: str) -> BucketStorage:
 
 
 @pytest.fixture
-def published(remote: Settings, finished_map, random_map: np.ndarray) -> Path:
+def published(remote: ServiceSettings, finished_map, random_map: np.ndarray) -> Path:
     """The file of a map that a worker has put into the bucket under the name town-2020."""
     path = finished_map(random_map)
     add_map(remote, path, TOWN)
@@ -61,15 +60,15 @@ def published(remote: Settings, finished_map, random_map: np.ndarray) -> Path:
 
 
 @pytest.fixture
-def client(remote: Settings) -> Iterator[TestClient]:
-    yield served(remote)
+def client(remote: ServiceSettings) -> TestClient:
+    return served(remote)
 
 
-def served(settings: Settings) -> TestClient:
+def served(settings: ServiceSettings) -> TestClient:
     return TestClient(Service(settings, DOOR).application(), base_url=BASE, raise_server_exceptions=False)
 
 
-def copies_of(settings: Settings) -> list[Path]:
+def copies_of(settings: ServiceSettings) -> list[Path]:
     return sorted(settings.maps.rglob("*.tif"))
 
 
@@ -86,15 +85,6 @@ def test_a_list_equals_that_of_a_folder_and_copies_nothing(published, client, re
     (expected,) = served(settings).get("/maps").json()["maps"]
     assert document | {"created": ""} == expected | {"created": ""}
     assert document["created"].startswith("20") and copies_of(remote) == []
-
-
-@pytest.mark.parametrize("layer", ["class", "probability"])
-def test_a_tile_has_the_bytes_of_one_from_a_folder(published, client, settings, layer):
-    x, y = tile_at(*lonlat(30, 30), 16)
-    address = f"/maps/{TOWN}/tiles/{layer}/16/{x}/{y}.png"
-    reply = client.get(address)
-    add_map(settings, published, TOWN)
-    assert reply.status_code == 200 and reply.content == served(settings).get(address).content
 
 
 def test_points_and_areas_are_those_of_the_pixels(published, client, random_map):
@@ -118,20 +108,14 @@ def test_an_item_of_the_catalogue_has_the_checksum_of_the_bytes(published, clien
     assert item["assets"]["data"]["file:checksum"][4:] == hashlib.sha256(published.read_bytes()).hexdigest()
 
 
-def test_a_map_is_brought_here_once(published, client, remote, monkeypatch):
-    x, y = tile_at(*lonlat(30, 30), 16)
-    client.get(f"/maps/{TOWN}/tiles/class/16/{x}/{y}.png")
-    monkeypatch.setattr(BucketStorage, "download", None)
-    assert client.get(f"/maps/{TOWN}/tiles/probability/16/{x}/{y}.png").status_code == 200
-    assert len(copies_of(remote)) == 2
-
-
-def test_a_server_that_starts_again_uses_the_copies(published, client, remote, monkeypatch):
+def test_a_map_is_brought_here_once_also_for_a_server_that_starts_again(published, client, remote, monkeypatch):
     x, y = tile_at(*lonlat(30, 30), 16)
     address = f"/maps/{TOWN}/tiles/class/16/{x}/{y}.png"
     before = client.get(address).content
     monkeypatch.setattr(BucketStorage, "download", None)
     assert served(remote).get(address).content == before
+    assert client.get(f"/maps/{TOWN}/tiles/probability/16/{x}/{y}.png").status_code == 200
+    assert len(copies_of(remote)) == 2
 
 
 def test_a_copy_that_was_cut_short_is_never_read(published, client, remote, monkeypatch):
@@ -181,6 +165,7 @@ def test_a_map_that_another_machine_published_is_seen_at_once(remote, client, fi
     assert client.get(f"/maps/{TOWN}").status_code == 200
 
 
+@pytest.mark.long
 def test_a_map_that_was_replaced_is_seen(published, remote, client, finished_map, random_map, monkeypatch):
     monkeypatch.setattr(bucket_maps, "LIST_S", 0.0)
     first = client.get(f"/maps/{TOWN}/download").content
@@ -189,6 +174,7 @@ def test_a_map_that_was_replaced_is_seen(published, remote, client, finished_map
     assert first == published.read_bytes() and second == published.with_name("turned.tif").read_bytes() != first
 
 
+@pytest.mark.long
 def test_other_objects_are_no_maps(published, client, storage):
     storage.write("note.tif", b"II*\0 nothing")
     storage.write("below/other.tif", published.read_bytes())
@@ -196,11 +182,13 @@ def test_other_objects_are_no_maps(published, client, storage):
     assert [each["id"] for each in client.get("/maps").json()["maps"]] == [TOWN]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("id", [f"{TOWN}_prob", f"..%2Fmaps%2F{TOWN}", f"below%2F{TOWN}"])
 def test_no_other_name_is_a_map(published, client, id):
     assert client.get(f"/maps/{id}").status_code == 404
 
 
+@pytest.mark.long
 def test_copies_beyond_the_bytes_go_the_longest_unused_first(remote, published, finished_map, random_map, monkeypatch):
     add_map(remote, finished_map(random_map[:, ::-1], "turned.tif"), OTHER)
     monkeypatch.setattr(cache, "KEPT_S", -1.0)
@@ -215,6 +203,7 @@ def size_of(path: Path) -> int:
     return sum(file.stat().st_size for file in path.parent.glob(f"{path.stem}*.tif*"))
 
 
+@pytest.mark.long
 def test_a_silent_bucket_leaves_what_was_listed(published, client, monkeypatch):
     monkeypatch.setattr(bucket_maps, "LIST_S", 0.0)
     content = client.get(f"/maps/{TOWN}/download").content
@@ -257,13 +246,14 @@ def test_the_results_of_a_job_go_to_the_bucket(remote, storage, finished_map, ra
         if file.is_file():
             file.rename(tmp_path / "job" / "run" / file.name)
     library = Library(remote)
-    request = MapRequest.of({"checkpoint": "run", "bbox": BBOX, "period": "2019-06", "name": "field"}, library)
+    request = MapJobRequest.of({"checkpoint": "run", "bbox": BBOX, "period": "2019-06", "name": "field"}, library)
     job = Job("0" * 32, "map", request.inputs, "", "running", "", 0, 1, 0.0, 0.0)
     href = request.results(job, tmp_path / "job")["map"]["href"]
     assert href == "/maps/field-2019-06-00000000" and "field-2019-06-00000000.tif" in storage.list()
     assert library.map("field-2019-06-00000000").record["checkpoint"] == "run"
 
 
+@pytest.mark.long
 def test_a_large_map_is_listed_by_its_first_bytes(remote, finished_map, storage, monkeypatch):
     """Its pixels are random: the file is several times larger than its head."""
     rng = np.random.default_rng(3)

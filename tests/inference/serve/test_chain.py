@@ -3,56 +3,92 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gee_export.base.option_files import read
-from gee_export.base.options import from_options
-from gee_export.export.request import ExportRequest
-from inference.serve.processes import PROCESSES
-from inference.tiles.jobs import RunRequest
+from isamap.gee_export.base.option_files import read
+from isamap.gee_export.base.options import from_options
+from isamap.gee_export.export.request import ExportRequest
+from isamap.inference.serve.job import OPEN
+from isamap.inference.serve.library import Library
+from isamap.inference.serve.processes import PROCESSES
+from isamap.inference.tiles.jobs import RunRequest
 from tests.inference.serve.conftest import BBOX, TOWN
-from tests.inference.serve.test_server import Running, start, until  # noqa: F401  (a fixture)
+from tests.inference.serve.test_server import until
+from tests.support.running_service import Running, running_service
 
-OPEN = ("accepted", "running")
+TOWN_3KM = [114.28, 30.58, 114.312, 30.608]
 
 
-def done(server: Running, process: str, inputs: dict) -> dict:
+def done(service: Running, process: str, inputs: dict) -> dict:
     """The results of a job that is waited for."""
-    job = server.ask(f"/processes/{process}/execution", {"inputs": inputs})["jobID"]
-    until(lambda: server.ask(f"/jobs/{job}")["status"] not in OPEN)
-    info = server.ask(f"/jobs/{job}")
+    job = service.post(f"/processes/{process}/execution", {"inputs": inputs})["jobID"]
+    until(lambda: service.json(f"/jobs/{job}")["status"] not in OPEN)
+    info = service.json(f"/jobs/{job}")
     assert info["status"] == "successful", info["message"]
-    return server.ask(f"/jobs/{job}/results")
+    return service.json(f"/jobs/{job}/results")
 
 
 @pytest.mark.long
-def test_from_patches_to_an_asset(start, settings):  # noqa: F811
-    server = start()
-    place = {"bbox": BBOX, "period": "2019-06"}
-    dataset = done(server, "export", place | {"size": 16, "stride": 16, "name": "plot"})["dataset"]["value"]
-    assert [row["name"] for row in server.ask("/datasets")["datasets"]] == [dataset]
-    training = {"data": [dataset], "recipe": "unet-tiny", "epochs": 1, "name": "fresh"}
-    network = done(server, "train", training)["checkpoint"]["value"]
-    assert {row["name"] for row in server.ask("/checkpoints")["checkpoints"]} == {"run", network}
-    href = done(server, "map", place | {"checkpoint": network})["map"]["href"]
-    id = href.rpartition("/")[2]
-    sample = done(server, "assess", {"map": id, "points": 10, "design": "simple"})
-    assert re.fullmatch(r"/jobs/[0-9a-f]{32}/files/sample.zip", sample["sample"]["href"])
-    asset = "projects/local/assets/service/plot"
-    results = done(server, "publish", {"map": id, "asset": asset})
-    assert results["asset"] == asset and results["code"].startswith(f"var map = ee.Image('{asset}');")
+def test_from_patches_to_an_asset(network, plot_folder, engine_home, tmp_path):
+    options = ("--checkpoint", str(network), "--catalog", str(plot_folder))
+    with running_service(tmp_path / "service", engine_home, *options) as service:
+        location = {"bbox": BBOX, "period": "2019-06"}
+        cut = done(service, "export", location | {"size": 16, "stride": 16, "name": "plot"})["dataset"]["value"]
+        assert [row["name"] for row in service.json("/datasets")["datasets"]] == [cut]
+        training = {"data": [cut], "recipe": "unet-tiny", "epochs": 1, "name": "fresh"}
+        trained = done(service, "train", training)["checkpoint"]["value"]
+        assert {row["name"] for row in service.json("/checkpoints")["checkpoints"]} == {"run", trained}
+        href = done(service, "map", location | {"checkpoint": trained})["map"]["href"]
+        id = href.rpartition("/")[2]
+        sample = done(service, "assess", {"map": id, "points": 10, "design": "simple"})
+        assert re.fullmatch(r"/jobs/[0-9a-f]{32}/files/sample.zip", sample["sample"]["href"])
+        asset = "projects/local/assets/service/plot"
+        published = done(service, "publish", {"map": id, "asset": asset})
+    assert (published["asset"], published["code"]) == (asset, "")  # the local engine's: Google has nothing to show
+    assert f'ee.Image("{asset}")' in published["python"]
+
+
+def test_a_place_too_small_for_a_first_network_is_refused_before_work_begins(client):
+    reply = client.post("/processes/first-network/execution", json={"inputs": {"bbox": BBOX, "period": "2019-06"}})
+    assert reply.status_code == 422 and "choose a place of 3 km or more each way" in reply.json()["detail"]
+
+
+def test_a_first_networks_price_has_both_steps(client):
+    inputs = {"bbox": TOWN_3KM, "period": "2019-06"}
+    cut = client.post("/processes/export/estimate", json={"inputs": inputs | {"size": 64, "stride": 64}}).json()
+    full = client.post("/processes/first-network/estimate", json={"inputs": inputs | {"epochs": 10}}).json()
+    assert full["patches"] == cut["patches"]
+    assert full["minutes"] == pytest.approx(cut["minutes"] + 0.25 + 10 * cut["epoch_minutes"], abs=0.02)
+
+
+def test_a_first_networks_commands_are_the_two_steps(library, tmp_path):
+    request = PROCESSES["first-network"].read({"bbox": TOWN_3KM, "period": "2019-06"}, library)
+    export, train = request.commands(tmp_path)
+    assert export[0] == "export" and train[:3] == ("train", "--data", str(tmp_path / "dataset"))
+    assert PROCESSES["first-network"].read(request.inputs, library) == request
+
+
+@pytest.mark.parametrize(("side", "batch"), [(0.025, 3), (0.03, 4), (0.2, 8)])
+def test_a_first_networks_batch_fits_its_place(library, tmp_path, side, batch):
+    """Patches of 640 m that are cut at every edge, of which a half is the training's, are no fewer than a batch."""
+    inputs = {"bbox": [114.3, 30.0, 114.3 + side, 30.0 + side], "period": "2019-06"}
+    train = PROCESSES["first-network"].read(inputs, library).commands(tmp_path)[1]
+    assert train[-1] == f"batch={batch}"
+    columns, rows = (max(1, int(metres / 640) - 1) for metres in (side * 96_400, side * 110_800))
+    assert max(1, columns * rows // 2) >= batch
 
 
 @pytest.mark.parametrize("period", ["2019-06", "2019-JJA", "2019", "2019-06-01..2019-07-15"])
 def test_the_files_of_options_are_read_by_their_commands(library, tmp_path, period):
-    place = {"bbox": BBOX, "period": period}
-    (words,) = PROCESSES["map"].read(place | {"checkpoint": "run"}, library).commands(tmp_path)
+    location = {"bbox": BBOX, "period": period}
+    (words,) = PROCESSES["map"].read(location | {"checkpoint": "run"}, library).commands(tmp_path)
     assert words == ("run", "jobs.toml")
     request = from_options(RunRequest, read(RunRequest, tmp_path / "jobs.toml"))
     assert len(request.jobs()) == 1 and request.where.bbox == tuple(BBOX)
-    (words,) = PROCESSES["export"].read(place, library).commands(tmp_path)
+    (words,) = PROCESSES["export"].read(location, library).commands(tmp_path)
     assert words == ("export", "--config", "export.toml")
     assert len(from_options(ExportRequest, read(ExportRequest, tmp_path / "export.toml")).placed()[2]) == 1
 
@@ -69,14 +105,9 @@ def test_a_polygon_is_written_beside_its_options(library, tmp_path):
 
 
 def test_a_cluster_makes_the_tiles_where_there_is_one(library, tmp_path):
-    from dataclasses import replace
-
-    from inference.serve.library import Library
-
     clustered = Library(replace(library.settings, scheduler="tcp://10.0.0.1:8786"))
-    (words,) = (
-        PROCESSES["map"].read({"checkpoint": "run", "bbox": BBOX, "period": "2019-06"}, clustered).commands(tmp_path)
-    )
+    inputs = {"checkpoint": "run", "bbox": BBOX, "period": "2019-06"}
+    (words,) = PROCESSES["map"].read(inputs, clustered).commands(tmp_path)
     assert words == ("run", "jobs.toml", "--scheduler", "tcp://10.0.0.1:8786")
 
 

@@ -8,15 +8,16 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from inference.serve import gate
-from inference.serve.app import Service
-from inference.serve.door import Door, Tokens
-from inference.serve.gate import Gate
-from inference.serve.job_store import JobStore
-from inference.serve.limits import Limits
-from inference.serve.metrics import Metrics
-from inference.serve.problem import Problem
-from inference.serve.rate import Rates
+from isamap.inference.serve import gate
+from isamap.inference.serve.app import Service
+from isamap.inference.serve.door import Door
+from isamap.inference.serve.gate import Gate
+from isamap.inference.serve.job_store import JobStore
+from isamap.inference.serve.limits import Limits
+from isamap.inference.serve.metrics import Metrics
+from isamap.inference.serve.problem import Problem
+from isamap.inference.serve.rate import Rates
+from isamap.inference.serve.tokens import Tokens
 from tests.inference.serve.conftest import BASE, DOOR
 
 
@@ -83,10 +84,10 @@ def test_a_body_that_does_not_come_is_refused(monkeypatch):
 
 
 def test_too_many_requests_are_told_when_to_come_back(settings):
-    client = limited(settings, requests_per_s=0.1, burst=2)
-    statuses = [client.get("/health").status_code for _ in range(3)]
-    reply = client.get("/health")
-    assert statuses == [200, 200, 429] and 1 <= int(reply.headers["retry-after"]) <= 10
+    client = limited(settings, requests_per_s=0.01, burst=2)
+    statuses = [client.get("/maps").status_code for _ in range(3)]
+    reply = client.get("/maps")
+    assert statuses == [200, 200, 429] and 1 <= int(reply.headers["retry-after"]) <= 100
 
 
 def test_a_bucket_fills_again():
@@ -100,20 +101,25 @@ def test_a_bucket_fills_again():
     rates.spend("a")
 
 
-def test_each_client_has_a_bucket_of_its_own():
-    rates = Rates(0.1, 1, lambda: 0.0)
-    rates.spend("a")
-    rates.spend("b")
-    with pytest.raises(Problem):
-        rates.spend("a")
-
-
 def test_wrong_tokens_are_slowed_down(settings):
     door = Door(DOOR.names, Tokens(("a-token-that-is-long-enough-0123",)))
-    made = replace(settings, limits=Limits(requests_per_s=0.1, burst=3))
+    made = replace(settings, limits=Limits(requests_per_s=0.01, burst=3))
     client = TestClient(Service(made, door).application(), base_url=BASE)
     statuses = [client.get("/jobs", headers={"authorization": f"Bearer {n}"}).status_code for n in range(5)]
     assert statuses == [401, 401, 401, 429, 429]
+    assert client.get("/").status_code == 200  # others behind the same proxy are not shut out
+
+
+def test_monitors_are_not_counted(settings):
+    client = limited(settings, requests_per_s=0.1, burst=1)
+    assert [client.get("/health").status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_a_length_said_in_two_ways_is_refused_and_its_connection_closed(client):
+    """RFC 9112, section 6.1: a proxy may read the request otherwise."""
+    headers = {"content-type": "application/json", "content-length": "2", "transfer-encoding": "chunked"}
+    reply = client.post("/processes/map/execution", content=b"{}", headers=headers)
+    assert (reply.status_code, reply.headers["connection"]) == (400, "close")
 
 
 def test_a_fault_of_the_service_tells_strangers_nothing(client, monkeypatch, caplog):
@@ -123,6 +129,7 @@ def test_a_fault_of_the_service_tells_strangers_nothing(client, monkeypatch, cap
     monkeypatch.setattr(JobStore, "counts", broken)
     reply = client.get("/health")
     assert reply.status_code == 500 and "secret" not in reply.text
+    assert reply.headers["content-type"] == "application/problem+json"
     assert "the secret of the machine" in caplog.text
 
 
@@ -144,3 +151,18 @@ def test_a_method_that_a_client_makes_up_is_no_series_of_its_own(client):
 def test_limits_are_above_nothing():
     with pytest.raises(ValueError, match="burst"):
         Limits(burst=0)
+
+
+def test_no_line_of_the_log_is_a_requests_own(client, monkeypatch, caplog):
+    """A path may hold line ends, %0a, after which a stranger would write what he likes."""
+    monkeypatch.setattr(Door, "check", lambda *words: 1 / 0)
+    client.get("/a%0Aerror: the disk is gone")
+    assert caplog.records[-1].getMessage().count("\n") == 0
+
+
+def test_each_client_has_a_bucket_of_its_own():
+    rates = Rates(0.1, 1, lambda: 0.0)
+    rates.spend("a")
+    rates.spend("b")
+    with pytest.raises(Problem):
+        rates.spend("a")

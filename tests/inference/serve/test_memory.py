@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long  # each is a process that loads the server
+
 HEAPS = """\
 import ctypes, sys, threading
-from inference.serve.memory import bound_memory
+from isamap.inference.serve.server import bound_memory
 c = ctypes.CDLL(None)
 if sys.argv[1] == "bounded":
     bound_memory()
@@ -55,11 +57,10 @@ def test_what_the_user_says_stays(tmp_path):
 def test_the_cache_of_gdal_is_bounded_unless_the_user_says_otherwise(monkeypatch):
     import os
 
-    from inference.serve.memory import GDAL_CACHE_MB
+    from isamap.inference.serve.server import GDAL_CACHE_MB
 
-    code = (
-        "import os; from inference.serve.memory import bound_memory; bound_memory(); print(os.environ['GDAL_CACHEMAX'])"
-    )
+    code = "import os; from isamap.inference.serve.server import bound_memory as bound"
+    code += "; bound(); print(os.environ['GDAL_CACHEMAX'])"
     base = {name: value for name, value in os.environ.items() if name != "GDAL_CACHEMAX"}
     for further, expected in (({}, GDAL_CACHE_MB), ({"GDAL_CACHEMAX": "8"}, "8")):
         done = subprocess.run(

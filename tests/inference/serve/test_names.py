@@ -11,12 +11,12 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from inference.serve.job import Job
-from inference.serve.limits import Limits
-from inference.serve.map_request import MapRequest
-from inference.serve.map_store import MapStore
-from inference.serve.place import Place, ground_km2, polygon_of
-from inference.serve.settings import Settings, name_of
+from isamap.inference.serve.job import Job
+from isamap.inference.serve.limits import Limits
+from isamap.inference.serve.map_request import MapJobRequest
+from isamap.inference.serve.map_store import MapStore
+from isamap.inference.serve.place import Place, ground_km2, polygon_of
+from isamap.inference.serve.settings import ServiceSettings
 from tests.inference.serve.conftest import BBOX, TOWN
 
 LIMITS = Limits(area_km2=100.0, vertices=50)
@@ -32,11 +32,12 @@ def refusal(**inputs) -> str:
 
 
 def ring(count: int) -> dict:
-    turns = [2 * math.pi * number / count for number in range(count)]
+    turns = [2 * math.pi * index / count for index in range(count)]
     points = [[114 + 0.01 * math.cos(turn), 30 + 0.01 * math.sin(turn)] for turn in turns]
     return {"type": "Polygon", "coordinates": [[*points, points[0]]]}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "name", ["../secret", "/etc/passwd", "..", "a/b", "town-2020/../../secret", "", ".hidden", "a\0b"]
 )
@@ -45,7 +46,8 @@ def test_a_path_is_no_map(settings, town, name):
     assert MapStore(settings.maps).map(name) is None
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=80)
+@pytest.mark.long
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=80)
 @given(PATHS)
 @example("../maps/town-2020")
 @example("town-2020.tif")
@@ -54,7 +56,8 @@ def test_any_other_text_than_a_maps_name_is_no_map(settings, town, text):
     assert MapStore(settings.maps).map(text) is None or text == TOWN
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@pytest.mark.long
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=25)
 @given(PATHS)
 def test_any_other_text_than_a_jobs_id_is_no_job(client, text):
     """Neither as it is, nor with the slashes that a server unescapes."""
@@ -63,17 +66,19 @@ def test_any_other_text_than_a_jobs_id_is_no_job(client, text):
         assert reply.status_code == 404 and reply.headers["content-type"] == "application/problem+json"
 
 
-@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@pytest.mark.long
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(PATHS)
 def test_any_other_text_than_a_checkpoints_name_is_refused(library, text):
     with pytest.raises(ValueError, match="checkpoint"):
-        MapRequest.of({"checkpoint": f"x{text}", "bbox": BBOX, "period": "2019-06"}, library)
+        MapJobRequest.of({"checkpoint": f"x{text}", "bbox": BBOX, "period": "2019-06"}, library)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("title", ["../../x y/ü", "a\\b", "漢字", "...", "%2e%2e"])
 def test_a_title_becomes_letters_digits_and_hyphens_of_a_files_name(library, finished_map, random_map, title):
     inputs = {"checkpoint": "run", "bbox": BBOX, "period": "2019-06", "name": title}
-    request = MapRequest.of(inputs, library)
+    request = MapJobRequest.of(inputs, library)
     folder = finished_map(random_map).parent / "job"
     (folder / "run").mkdir(parents=True)
     for path in folder.parent.glob("map*.tif*"):
@@ -128,9 +133,9 @@ def test_the_area_of_a_polygon_is_that_of_the_ellipsoid():
 
 def test_a_hole_is_no_ground():
     outer, inner = [[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]], [[0.5, 0.5], [1, 0.5], [1, 1], [0.5, 1], [0.5, 0.5]]
-    whole, hole = ({"type": "Polygon", "coordinates": rings} for rings in ([outer], [outer, inner]))
-    part = ground_km2(polygon_of({"type": "Polygon", "coordinates": [inner]}, LIMITS))
-    assert ground_km2(polygon_of(hole, LIMITS)) == pytest.approx(ground_km2(polygon_of(whole, LIMITS)) - part)
+    full, hole = ({"type": "Polygon", "coordinates": rings} for rings in ([outer], [outer, inner]))
+    piece = ground_km2(polygon_of({"type": "Polygon", "coordinates": [inner]}, LIMITS))
+    assert ground_km2(polygon_of(hole, LIMITS)) == pytest.approx(ground_km2(polygon_of(full, LIMITS)) - piece)
 
 
 def test_equal_polygons_are_equal_requests():
@@ -140,8 +145,4 @@ def test_equal_polygons_are_equal_requests():
 
 def test_two_checkpoints_of_one_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="rename a folder"):
-        Settings(tmp_path, checkpoints=("a/wuhan", "b/wuhan/best"))
-
-
-def test_the_best_checkpoint_of_a_run_has_the_runs_name():
-    assert name_of("runs/wuhan/best") == name_of("runs/wuhan/") == "wuhan"
+        ServiceSettings(tmp_path, checkpoints=("a/wuhan", "b/wuhan/best"))

@@ -12,7 +12,6 @@ from tests.support.chromium import Page
 from tests.support.running_service import TOKEN, Running, drag_box, map_box, running_service
 
 pytestmark = pytest.mark.long
-pytest.importorskip("rio_tiler")
 
 WUHAN_LONLAT = (114.30, 30.59)
 BOX_DEGREES = 0.006
@@ -42,8 +41,9 @@ def made(tab: Page, service: Running) -> Page:
     drag_box(tab, 0.5)
     tab.wait_for("!document.querySelector('#start').disabled")
     tab.click("#start")
-    tab.wait_for("!document.querySelector('#map-tab').hidden", 280)
+    tab.wait_for("!document.querySelector('#map-tab').hidden", 560)
     tab.wait_for("document.querySelector('#map').dataset.waiting === '0'")
+    tab.wait_for("document.querySelector('.areas tbody tr') && document.querySelector('#files a')")
     return tab
 
 
@@ -79,7 +79,7 @@ def test_the_map_of_the_box_is_shown(made, service):
 
 def test_the_map_says_simulated(made):
     assert made.evaluate("!document.querySelector('#simulated').hidden")
-    assert made.text("#simulated") == "Simulated: this map says nothing about the real place."
+    assert made.text("#simulated") == "Simulated input: this map says nothing about the real place."
 
 
 def test_a_click_reads_what_the_service_knows(made, service):
@@ -91,6 +91,11 @@ def test_a_click_reads_what_the_service_knows(made, service):
     text = made.text("#point .answer")
     assert text.startswith(known["class"])
     assert float(re.search(r"([\d.]+) %", text).group(1)) == pytest.approx(100 * known["probability"], abs=0.51)
+    made.wait_for(  # in the window, and not covered
+        "(() => { const e = document.querySelector('#point .answer'); const b = e.getBoundingClientRect();"
+        " return b.height > 0 && b.bottom <= innerHeight &&"
+        " e.contains(document.elementFromPoint(b.x + 20, b.y + 9)) })()"
+    )
 
 
 def test_areas_are_the_services(made, service):
@@ -102,13 +107,13 @@ def test_areas_are_the_services(made, service):
 def test_the_canvas_shows_the_legends_colours(made):
     """Somewhere on the canvas stands the colour of a class, which the tiles brought."""
     made.evaluate("document.querySelector('#imagery').checked && document.querySelector('#imagery').click()")
-    counted = made.evaluate(
-        "new Promise(done => setTimeout(() => { const c = document.querySelector('#map canvas');"
+    counted = (
+        "(() => { const c = document.querySelector('#map canvas');"
         " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0;"
         " for (let i = 0; i < d.length; i += 4) if ((d[i] === 0xe3 && d[i + 1] === 0x1a && d[i + 2] === 0x1c)"
-        " || (d[i] === 0xd9 && d[i + 1] === 0xd9 && d[i + 2] === 0xd9)) n += 1; done(n); }, 500))"
+        " || (d[i] === 0xd9 && d[i + 1] === 0xd9 && d[i + 2] === 0xd9)) n += 1; return n; })()"
     )
-    assert counted > 10_000
+    made.wait_until(lambda: made.evaluate(counted) > 10_000, "10,000 pixels of the legend's colours")
 
 
 def test_downloads_are_the_services_files(made, service):
@@ -118,19 +123,20 @@ def test_downloads_are_the_services_files(made, service):
         assert reply.read(4) == b"II*\0"
 
 
-def test_publishing_gives_the_lines_for_the_code_editor(made):
+def test_publishing_into_the_local_engine_says_that_google_has_nothing(made):
     made.evaluate("document.querySelector('#publish').closest('details').open = true")
     made.click("#publish button")
-    made.wait_for("document.querySelector('#published pre') || document.querySelector('#published .wrong')")
-    assert "Map.addLayer" in made.text("#published pre")
+    made.wait_for("/Google|wrong/.test(document.querySelector('#published').innerHTML)")
+    assert made.text("#published").startswith("Published as projects/local/assets/isa/")
+    assert "Google has nothing of it" in made.text("#published")
 
 
 def test_the_job_and_its_log_are_listed(made):
     made.click("#jobs-button")
-    made.wait_for("document.querySelector('[data-key^=show]')")
+    made.wait_for("document.querySelector('#job-list').textContent.includes('publish')")  # the tab's renewal
     assert "done" in made.text("#job-list")
     made.click("[data-key^=log]")
-    made.wait_for("/isamap/.test(document.querySelector('#job-list .log')?.textContent)")
+    made.wait_for("/isamap publish/.test(document.querySelector('#job-list .log')?.textContent)")
 
 
 def test_the_page_works_with_a_token(tab, network, tmp_path):
@@ -157,6 +163,5 @@ def test_the_page_works_with_a_token(tab, network, tmp_path):
 def test_no_width_of_a_screen_needs_sideways_scrolling(tab, service):
     tab.open(service.address)
     for width in (320, 768, 1440):
-        tab.resize(width, 700)
-        tab.evaluate("new Promise(done => setTimeout(done, 300))")
+        tab.lay_out(width, 700)
         assert tab.evaluate("document.documentElement.scrollWidth") <= width

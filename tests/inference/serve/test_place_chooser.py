@@ -12,7 +12,6 @@ from tests.support.chromium import Page
 from tests.support.running_service import Running, drag_box, map_box, running_service
 
 pytestmark = pytest.mark.long
-pytest.importorskip("rio_tiler")
 
 TRIANGLE = [[114.30, 30.58], [114.32, 30.58], [114.31, 30.60], [114.30, 30.58]]
 KM_PER_DEGREE = 111.2  # of latitude
@@ -59,6 +58,18 @@ def searched(page: Page, words: str) -> list[str]:
     return page.evaluate("[...document.querySelectorAll('#regions [role=option]')].map(o => o.firstChild.textContent)")
 
 
+def drawn(page: Page) -> str:
+    """The picture of the map, once it stays the same for half a second."""
+    looks: list[str] = []
+
+    def is_still() -> bool:
+        looks.append(page.evaluate("document.querySelector('#map canvas').toDataURL()"))
+        return len(set(looks[-5:])) == 1 and len(looks) >= 5
+
+    page.wait_until(is_still, "a map that is drawn")
+    return looks[-1]
+
+
 def ordered(page: Page, service: Running) -> dict:
     """What the service got of the place on the page, after "Start the map"."""
     page.wait_for("!document.querySelector('#start').disabled")
@@ -74,7 +85,7 @@ def test_search_lists_the_regions_of_the_words(page):
 
 def test_search_says_that_no_region_has_the_name(page):
     assert searched(page, "zzz") == []
-    assert page.text("#regions") == "No region has such a name."
+    assert page.text("#regions") == "No region or town has such a name. Degrees work too: 6.69, -1.62."
 
 
 def test_arrow_and_enter_take_a_region(page):
@@ -87,11 +98,18 @@ def test_arrow_and_enter_take_a_region(page):
 def test_an_unknown_region_is_refused_in_words(page):
     searched(page, "atlantis")
     page.key("Enter")
-    page.wait_for("document.querySelector('#map-message').textContent.includes('atlantis')")
+    page.wait_for("document.querySelector('#regions').textContent.startsWith('No region or town')")
+    assert page.text("#place-words") == "No place is chosen yet."
 
 
 def test_the_service_gets_the_region(wuhan, service):
     assert ordered(wuhan, service)["region"] == "wuhan"
+
+
+def test_a_box_in_a_region_is_called_a_part_of_it(wuhan):
+    drag_box(wuhan, 0.2)
+    wuhan.wait_for("document.querySelector('#place-words').textContent.startsWith('Box')")
+    assert wuhan.evaluate("document.querySelector('#name').placeholder") == "Part of wuhan"
 
 
 def test_the_service_gets_the_drawn_polygon(wuhan, service):
@@ -114,13 +132,13 @@ def test_the_service_gets_the_drawn_polygon(wuhan, service):
     slack = PX * (east - west) / (0.3 * width)
     expected = [(west, south), (east, south), ((west + east) / 2, north), (west, south)]
     assert len(ring) == 4
-    assert [tuple(place) for place in ring] == [pytest.approx(place, abs=slack) for place in expected]
+    assert [tuple(location) for location in ring] == [pytest.approx(location, abs=slack) for location in expected]
 
 
 def test_escape_leaves_the_drawing_and_keeps_the_place(wuhan):
     wuhan.wait_for("!document.querySelector('#start').disabled")
     before = wuhan.text("#place-words")
-    pixels = wuhan.evaluate("document.querySelector('#map canvas').toDataURL()")
+    pixels = drawn(wuhan)
     wuhan.click("#draw-polygon")
     left, top, width, height = map_box(wuhan)
     wuhan.mouse("click", left + width / 2, top + height / 2)

@@ -13,27 +13,33 @@ import numpy as np
 import pytest
 import rasterio
 
+from tests.inference.conftest import finished_maps_in, random_values
 from tests.support.chromium import Page
 from tests.support.event_loop import event_loop_of_a_kernel  # noqa: F401
 from tests.support.running_service import Running, running_service
 
 pytestmark = pytest.mark.long
-pytest.importorskip("rio_tiler")
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "view.md").read_text(encoding="utf-8")
 WRITTEN = "http://127.0.0.1:8765/maps/MAP/"
 TILE_PX = 256
 
 
-@pytest.fixture
-def service(finished_map, random_map, tmp_path) -> Iterator[Running]:
-    """A service with the map `town`."""
-    finished_map(random_map, "town.tif")
-    maps = tmp_path / "service" / "maps"
-    maps.mkdir(parents=True)
+@pytest.fixture(scope="module")
+def town(tmp_path_factory) -> Path:
+    """A map in the folder of the service's maps."""
+    maps = tmp_path_factory.mktemp("service") / "maps"
+    maps.mkdir()
+    path = finished_maps_in(tmp_path_factory.mktemp("made"))(random_values(), "town.tif")
     for name in ("town.tif", "town_prob.tif"):
-        (maps / name).write_bytes((tmp_path / name).read_bytes())
-    with running_service(tmp_path / "service", tmp_path / "home") as running:
+        (maps / name).write_bytes(path.with_name(name).read_bytes())
+    return maps / "town.tif"
+
+
+@pytest.fixture(scope="module")
+def service(town: Path, tmp_path_factory) -> Iterator[Running]:
+    """A service with the map `town`."""
+    with running_service(town.parents[1], tmp_path_factory.mktemp("home")) as running:
         yield running
 
 
@@ -53,9 +59,9 @@ def test_rioxarray_reads_the_pixels_of_the_map(service, random_map):
     assert np.array_equal(space["classes"].values, random_map[0])
 
 
-def test_rioxarray_gives_the_impervious_area(service, random_map, tmp_path):
+def test_rioxarray_gives_the_impervious_area(service, random_map, town):
     pytest.importorskip("rioxarray")
-    with rasterio.open(tmp_path / "town.tif") as file:
+    with rasterio.open(town) as file:
         pixel_m2 = abs(file.transform.determinant)
     area = values(service, "rioxarray")["impervious_km2"]
     assert area == pytest.approx((random_map[0] == 1).sum() * pixel_m2 / 1e6)
@@ -91,7 +97,7 @@ def notebook(tmp_path) -> Iterator[int]:
     (tmp_path / "notebook" / "index.html").write_text("<body data-ready=true>")
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "notebook"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server.server_port
         server.shutdown()
 

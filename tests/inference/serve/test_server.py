@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -21,10 +21,9 @@ import pytest
 import uvicorn
 
 import isamap
-from inference.serve.database import VARIABLE
-from inference.serve.job import OPEN
-from inference.serve.job_store import JobStore
-from inference.serve.server import _signals_end
+from isamap.inference.serve.job import OPEN
+from isamap.inference.serve.job_store import JobStore
+from isamap.inference.serve.server import _signals_end
 from tests.inference.serve.conftest import BBOX, TOWN
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,17 +31,14 @@ TOKEN = "a-token-of-this-test-that-is-long-enough"
 PATIENCE_S = 600.0
 MAPPING = {"inputs": {"checkpoint": "run", "bbox": BBOX, "period": "2019-06", "name": "field"}}
 START = """\
-import os, sys
-from inference.serve.database import database_url
-from inference.serve.server import Address, serve
-from inference.serve.settings import Settings
-from inference.tiles.jobs import Server
+import sys
+from isamap.inference.serve.server import Address, serve
+from isamap.inference.serve.settings import ServiceSettings
+from isamap.inference.tiles.jobs import Server
 folder, checkpoint, catalog, workers = sys.argv[1:5]
-database = database_url(None, os.environ)
-settings = Settings(
-    folder, checkpoints=(checkpoint,), server=Server(catalog=catalog), lease_s=4.0, database=database
-)
-serve(settings, Address(port=0, token_file=sys.argv[5] if len(sys.argv) > 5 else None), workers=int(workers))
+file = sys.argv[5] if len(sys.argv) > 5 else None
+settings = ServiceSettings(folder, checkpoints=(checkpoint,), server=Server(catalog=catalog), lease_s=4.0)
+serve(settings, Address(port=0, token_file=file, no_token=file is None), workers=int(workers))
 """
 
 
@@ -74,16 +70,8 @@ def start(settings, network, plot_folder, engine_home) -> Iterator[Callable[...,
 
     def make(*further: str, workers: int = 1) -> Running:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "ISAMAP_HOME": str(engine_home)}
-        words = [
-            sys.executable,
-            "-c",
-            START,
-            str(settings.folder),
-            str(network),
-            str(plot_folder),
-            str(workers),
-            *further,
-        ]
+        told = map(str, (settings.folder, network, plot_folder, workers))
+        words = [sys.executable, "-c", START, *told, *further]
         log = (settings.folder.parent / f"server{len(servers)}.log").open("w+")
         process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, env=environment, cwd=ROOT)
         path = Path(log.name)
@@ -129,14 +117,10 @@ def ended(store: JobStore) -> bool:
     return not any(job.status in OPEN for job in store.jobs())
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request, settings, monkeypatch) -> JobStore:
+@pytest.fixture
+def store(settings) -> JobStore:
     """The jobs of the servers that start afterwards."""
-    if request.param == "sqlite":
-        return settings.jobs
-    url = request.getfixturevalue("postgresql_server").new_database()
-    monkeypatch.setenv(VARIABLE, url)
-    return replace(settings, database=url).jobs
+    return settings.jobs
 
 
 @pytest.mark.long
@@ -199,15 +183,15 @@ def test_sigterm_ends_server_and_workers_in_order(start, settings):
 def test_a_signal_before_the_server_runs_interrupts_no_import_and_is_raised_at_the_end():
     """An exception in the middle of an import left its lock behind, and the crew's thread waited for it for ever."""
     server = uvicorn.Server(uvicorn.Config(None))
-    imported = False
+    imported, pictures = False, []
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background process ignores it
     try:
-        with pytest.raises(KeyboardInterrupt), _signals_end(server):
+        with pytest.raises(KeyboardInterrupt), _signals_end(server, lambda: pictures.append("ended")):
             signal.raise_signal(signal.SIGINT)
             imported = True
     finally:
         signal.signal(signal.SIGINT, before)
-    assert imported and server.should_exit
+    assert imported and server.should_exit and pictures == ["ended"]  # nothing waits for one then
 
 
 @pytest.mark.parametrize(
@@ -230,7 +214,7 @@ def test_a_wrong_start_is_refused_in_one_sentence(tmp_path, capsys, words, sente
 
 def test_who_reads_the_address_is_not_refused():
     """The address is printed as soon as there is one: clients wait for an answer from then on."""
-    from inference.serve.server import Address, _listening
+    from isamap.inference.serve.server import Address, _listening
 
     with _listening(Address(port=0)) as listening, socket.create_connection(listening.getsockname(), timeout=10):
         pass

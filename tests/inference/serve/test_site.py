@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from jsonschema import Draft4Validator, Draft202012Validator
+from starlette.testclient import TestClient
 
-from gee_export.base import regions
-from inference.serve import openapi
-from inference.serve.app import Service
-from inference.serve.metrics import Metrics
-from inference.serve.site_routes import CONFORMANCE, PAGE
-from tests.inference.serve.conftest import BASE, DOOR, TOWN
+from isamap.gee_export.base import regions
+from isamap.inference.serve import openapi
+from isamap.inference.serve.app import Service
+from isamap.inference.serve.door import Door
+from isamap.inference.serve.metrics import Metrics
+from isamap.inference.serve.page_files import PAGE
+from isamap.inference.serve.site_routes import CONFORMANCE
+from isamap.inference.serve.tokens import Tokens
+from tests.inference.serve.conftest import BASE, DOOR, TOWN, add_map
 from tests.support import stac_schemas
 
 RESULT_RELS = "http://www.opengis.net/def/rel/ogc/1.0/"
@@ -35,7 +41,8 @@ def references(value) -> set[str]:
 def test_health_is_short(client):
     document = client.get("/health").json()
     assert document["status"] == "ok" and document["jobs"] == {"accepted": 0, "running": 0}
-    assert document["simulated"] is False  # the plot is a folder of images, not the simulated world
+    # the plot is a folder of images, not the simulated world
+    assert (document["simulated"], document["source"]) == (False, "folder")
 
 
 def test_the_landing_page_leads_to_all_that_the_standard_wants(client):
@@ -81,11 +88,70 @@ def test_only_files_of_the_page_are_given(client, name):
     assert client.get(f"/static/{name}").status_code == 404
 
 
+def page_of(client) -> Started:
+    page = Started()
+    page.feed(client.get("/", headers={"accept": "text/html"}).text)
+    return page
+
+
+class Started(HTMLParser):
+    """What a page asks for by its markup, and the answers that came with it."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked, self.answers = [], None
+
+    def handle_starttag(self, tag, attrs):
+        names = dict(attrs)
+        self.asked += [value for name, value in attrs if (tag, name) in {("script", "src"), ("link", "href")}]
+        if "data-answers" in names:
+            self.answers = json.loads(names["data-answers"])
+
+
+def test_the_page_asks_for_one_script_and_one_style(client):
+    """Each further one holds back the first tile; both hold what their parts say."""
+    assert page_of(client).asked == ["/static/icon.svg", "/static/page.css", "/static/page.js"]
+    script, style = client.get("/static/page.js").text, client.get("/static/page.css").text
+    assert "start().catch" in script and not re.search(r"^(import|export)\b", script, re.MULTILINE)
+    assert (PAGE / "style.css").read_text("utf-8") in style and (PAGE / "service.css").read_text("utf-8") in style
+
+
+def test_the_page_brings_the_answers_on_the_way_to_the_latest_map(client, library, town, monkeypatch):
+    monkeypatch.setattr("isamap.inference.serve.site_routes.PATIENCE_S", 60.0)  # of a machine under load
+    library.maps.rename(library.map(TOWN), "\"a' </script> & <b>")
+    answers = page_of(client).answers
+    assert answers == {path: client.get(path).json() for path in ("/health", "/maps", f"/maps/{TOWN}")}
+
+
+def test_a_page_that_wants_a_token_brings_nothing(settings, town):
+    door = Door.of("127.0.0.1", 8765, Tokens(("a-token-that-is-long-enough-for-a-test",)), None)
+    assert page_of(TestClient(Service(settings, door).application(), base_url=BASE)).answers == {}
+
+
+def test_a_page_does_not_wait_for_slow_maps(client, monkeypatch):
+    monkeypatch.setattr("isamap.inference.serve.site_routes.PATIENCE_S", 0.0)
+    assert page_of(client).answers == {}
+
+
 def test_every_file_of_the_page_has_its_type(client):
     types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
     for path in (path for path in PAGE.glob("*.*") if path.suffix in types):
         reply = client.get(f"/static/{path.name}")
         assert reply.content == path.read_bytes() and reply.headers["content-type"].startswith(types[path.suffix])
+
+
+def test_a_file_that_the_browser_has_is_not_sent_again(client):
+    first = client.get("/static/world.json")
+    again = client.get("/static/world.json", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert client.get("/static/page.js", headers={"if-none-match": first.headers["etag"]}).status_code == 200
+
+
+def test_files_are_packed_for_those_who_can_unpack(client):
+    packed = client.get("/static/world.json", headers={"accept-encoding": "gzip"})
+    plain = client.get("/static/world.json", headers={"accept-encoding": "identity"})
+    assert "content-encoding" not in plain.headers and packed.content == plain.content
+    assert int(packed.headers["content-length"]) < int(plain.headers["content-length"]) / 2
 
 
 def test_conformance_names_core_job_list_and_dismiss(client):
@@ -94,15 +160,16 @@ def test_conformance_names_core_job_list_and_dismiss(client):
 
 
 def test_the_description_holds_every_route_and_no_other(settings, description):
-    from inference.serve.library import Library
-    from inference.serve.map_routes import MapRoutes
-    from inference.serve.process_routes import ProcessRoutes
-    from inference.serve.site_routes import SiteRoutes
-    from inference.serve.stac_routes import StacRoutes
+    from isamap.inference.serve.label_routes import LabelRoutes
+    from isamap.inference.serve.library import Library
+    from isamap.inference.serve.map_routes import MapRoutes
+    from isamap.inference.serve.process_routes import ProcessRoutes
+    from isamap.inference.serve.site_routes import SiteRoutes
+    from isamap.inference.serve.stac_routes import StacRoutes
 
     library = Library(settings)
-    parts = (SiteRoutes(library, None, Metrics(), ""), ProcessRoutes(library, None), MapRoutes(library, None, None),
-             StacRoutes(library))  # fmt: skip
+    parts = (SiteRoutes(library, None, Metrics(), ""), ProcessRoutes(library, None, None),
+             MapRoutes(library, None, None, None), LabelRoutes(library, None), StacRoutes(library))  # fmt: skip
     routes = {
         (method.lower(), re.sub(r":int", "", route.path))
         for part in parts
@@ -178,6 +245,7 @@ def test_regions_are_found_by_a_part_of_their_name(client):
     assert rows[0]["area_km2"] > 100 and len(rows[0]["bbox"]) == 4
 
 
+@pytest.mark.long
 def test_every_region_has_an_outline(client):
     for name in regions.names():
         document = client.get(f"/regions/{name}").json()
@@ -192,10 +260,6 @@ def test_networks_are_described(client):
 
 
 def test_a_damaged_network_is_left_out(settings, tmp_path):
-    from dataclasses import replace
-
-    from starlette.testclient import TestClient
-
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "checkpoint.json").write_text("{")
     made = replace(settings, checkpoints=(*settings.checkpoints, str(tmp_path / "broken")))
@@ -212,6 +276,7 @@ def test_items_and_collections_fit_their_schemas(client, town):
     assert stac_schemas.errors(client.get("/collections/maps").json()) == []
 
 
+@pytest.mark.long
 def test_the_addresses_of_an_item_are_there(client, town):
     item = client.get(f"/collections/maps/items/{TOWN}").json()
     own = [link["href"] for link in (*item["links"], *item["assets"].values()) if link["href"].startswith(BASE)]
@@ -225,8 +290,6 @@ def test_items_are_found_by_box(client, town):
 
 
 def test_items_come_page_by_page(client, settings, town, finished_map, random_map):
-    from tests.inference.serve.conftest import add_map
-
     add_map(settings, finished_map(random_map, "second.tif"), "z-town")
     first = client.get("/collections/maps/items?limit=1").json()
     (following,) = [link["href"] for link in first["links"] if link["rel"] == "next"]

@@ -8,19 +8,19 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from gee_export.datasets.dataset import write
-from inference.serve import training_time
-from inference.serve.app import Service
-from inference.serve.settings import Settings
+from isamap.gee_export.datasets.dataset import write
+from isamap.inference.serve import training_time
+from isamap.inference.serve.app import Service
+from isamap.inference.serve.settings import ServiceSettings
+from isamap.training.recipes import RECIPES
 from tests.inference.serve.conftest import BASE, BBOX, DOOR
 from tests.support.towns import BANDS, manifest, samples, spread
-from training.recipes import RECIPES
 
 PATCHES, SIDE_PX = 11, 32
 
 
 @pytest.fixture
-def client(settings: Settings, tmp_path: Path) -> TestClient:
+def client(settings: ServiceSettings, tmp_path: Path) -> TestClient:
     """Of a service with the dataset `hamlet`."""
     folder, splits = tmp_path / "hamlet", spread(8, 2, 1)
     write(folder, manifest(tuple(BANDS), SIDE_PX, len(splits)), samples(tuple(BANDS), SIDE_PX, splits))
@@ -54,9 +54,12 @@ def test_a_recipe_that_was_not_measured_says_so(client):
     assert price["minutes"] == 0 and "no measured rate" in price["notes"][0]
 
 
-def test_an_unknown_dataset_is_refused(client):
-    reply = client.post("/processes/train/estimate", json={"inputs": {"data": ["nothing"]}})
-    assert reply.status_code == 422 and "dataset 'nothing' is not there" in reply.json()["detail"]
+@pytest.mark.parametrize("way", ["estimate", "execution"])
+def test_a_training_of_more_than_a_week_is_refused(client, monkeypatch, way):
+    monkeypatch.setattr(training_time, "rates", lambda: {"px_per_s": {"unet-tiny": 0.5}})
+    inputs = {"data": ["hamlet"], "recipe": "unet-tiny", "epochs": 50}
+    reply = client.post(f"/processes/train/{way}", json={"inputs": inputs})
+    assert reply.status_code == 422 and "this service trains at most 168: choose fewer epochs" in reply.json()["detail"]
 
 
 def test_an_export_says_what_an_epoch_on_its_patches_takes(client):
@@ -65,11 +68,6 @@ def test_an_export_says_what_an_epoch_on_its_patches_takes(client):
     assert price["patches"] == pytest.approx(price["area_km2"] / 0.16**2, rel=0.05)
     expected = training_time.epoch_minutes("crofusenet-tiny", price["patches"] * 16**2)
     assert price["epoch_minutes"] == pytest.approx(expected, abs=1e-3)
-
-
-def test_an_estimate_trains_nothing(client):
-    estimate(client, data=["hamlet"])
-    assert client.get("/jobs").json()["jobs"] == []
 
 
 def test_the_table_names_recipes_that_are_there():

@@ -6,18 +6,18 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from inference.serve import folder_lock, worker
-from inference.serve.job import ACCEPTED, DISMISSED, FAILED, RUNNING, SUCCESSFUL, Job
-from inference.serve.job_store import JobStore
-from inference.serve.processes import PROCESSES, Process
-from inference.serve.worker import LOG, Worker
+from isamap.inference.serve import folder_lock, worker
+from isamap.inference.serve.job import ACCEPTED, DISMISSED, FAILED, RUNNING, SUCCESSFUL, Job
+from isamap.inference.serve.job_store import JobStore
+from isamap.inference.serve.processes import PROCESSES, Process
+from isamap.inference.serve.worker import LOG, Worker
+from tests.inference.serve.test_server import until
 
 ISAMAP = """\
 import pathlib, sys, time
@@ -26,6 +26,8 @@ print("says", word, flush=True)
 if word == "fail":
     print("error: the server is down; try later", file=sys.stderr)
     sys.exit(1)
+if word == "fail with a path":
+    sys.exit(f"error: {pathlib.Path.cwd() / 'tile.tif'} is torn")
 if word == "sleep":
     pathlib.Path("begun").touch()
     time.sleep(120)
@@ -81,14 +83,6 @@ def made(settings, ended=lambda: False) -> Worker:
     return Worker(settings, "w", ended)
 
 
-def until(condition, seconds: float = 60.0) -> None:
-    """Waits for a condition."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
-
-
 def test_without_a_job_a_worker_has_nothing_to_do(settings):
     assert made(settings).work_once() is False
 
@@ -99,13 +93,7 @@ def test_a_job_is_done_with_its_results_and_its_log(settings, store):
     done = store.job(job.id)
     assert (done.status, done.progress, done.results) == (SUCCESSFUL, 100, {"done": "first\nsecond\n"})
     log = (settings.work(job.id) / LOG).read_text()
-    assert log.splitlines() == [
-        "$ isamap first (attempt 1)",
-        "says first",
-        "$ isamap second (attempt 1)",
-        "says second",
-        "finished",
-    ]
+    assert log == "$ isamap first (attempt 1)\nsays first\n$ isamap second (attempt 1)\nsays second\nfinished\n"
 
 
 def test_a_command_that_fails_ends_the_job_with_its_sentence(settings, store):
@@ -113,6 +101,12 @@ def test_a_command_that_fails_ends_the_job_with_its_sentence(settings, store):
     made(settings).work_once()
     assert (store.job(job.id).status, store.job(job.id).message) == (FAILED, "the server is down; try later")
     assert not (settings.work(job.id) / "done").exists()
+
+
+def test_a_failed_jobs_message_names_no_folder_of_the_server(settings, store):
+    job = waiting(store, "fail with a path")
+    made(settings).work_once()
+    assert (store.job(job.id).status, store.job(job.id).message) == (FAILED, "tile.tif is torn")
 
 
 def test_a_request_that_is_no_longer_right_fails(settings, store):
@@ -143,6 +137,7 @@ def test_a_worker_that_must_end_gives_its_job_back(settings, store):
     assert (store.job(job.id).status, store.job(job.id).attempt) == (ACCEPTED, 0)
 
 
+@pytest.mark.long
 def test_a_long_command_keeps_its_lease(settings, store):
     """The lease is far shorter than the command."""
     short = replace(settings, lease_s=0.5)

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 import torch
 
-from gee_export.datasets import dataset as datasets
-from gee_export.datasets.dataset import Sample
-from gee_export.datasets.manifest import Grid
-from gee_export.earth_engine import session as sessions
-from gee_export.sentinel import composite as composites
-from inference.student.parameters import student_bands
+from isamap.gee_export.datasets import dataset as datasets
+from isamap.gee_export.datasets.dataset import Sample
+from isamap.gee_export.datasets.manifest import Grid
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.gee_export.sentinel import composite as composites
+from isamap.inference.student.parameters import student_bands
+from isamap.training.checkpoints import checkpoint
+from isamap.training.models import build
 from tests.inference.conftest import BANDS, LEGEND, NAMES
 from tests.support import plot as plots
 from tests.support.samples import head
-from training.checkpoints import checkpoint
-from training.models import build
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="cloud_score_plus")
 STORED = SETTINGS.stored_bands
@@ -75,12 +75,12 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten patches of random pixels with random labels in the plot's place."""
     rng = np.random.default_rng(0)
     samples = []
-    for number in range(10):
+    for index in range(10):
         image = np.concatenate([rng.normal(1000, 400, (4, SIDE, SIDE)), rng.normal(-1200, 350, (2, SIDE, SIDE))])
         image[:, 3:6, 4:9] = -32768
         label = rng.choice([0, 1, 255], (SIDE, SIDE), p=[0.5, 0.4, 0.1]).astype(np.uint8)
-        split = ("train", "train", "train", "val", "test")[number % 5]
-        samples.append(Sample("plot", "201906", SIDE * number, 0, split, np.rint(image).astype(np.int16), label))
+        split = ("train", "train", "train", "val", "test")[index % 5]
+        samples.append(Sample("plot", "201906", SIDE * index, 0, split, np.rint(image).astype(np.int16), label))
     folder = tmp_path_factory.mktemp("taught") / "data"
     manifest = head(
         bands=STORED, settings=SETTINGS.to_json(), grids={"plot": Grid.of(plots.GRID)}, size=SIDE, stride=SIDE

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 import isamap
-from inference.student.distillation import Candidate, candidates_of, chosen, cost
-from inference.student.export import to_earth_engine
-from inference.student.parameters import student_bands
-from inference.student.request import Distillation, layers_of
-from inference.student.teaching import Lessons, drawn
+from isamap.inference.student.distillation import StudentCandidate, candidates_of, chosen, cost
+from isamap.inference.student.export import _check_teacher, to_earth_engine
+from isamap.inference.student.parameters import student_bands
+from isamap.inference.student.request import Distillation, layers_of
+from isamap.inference.student.teaching import Lessons, drawn
+from isamap.training.accuracy.evaluation import source_for
+from isamap.training.checkpoints.checkpoint import load, normalise
+from isamap.training.models.student import MISSING, StudentConfig
 from tests.inference.conftest import BANDS
 from tests.inference.student.conftest import STORED
 from tests.support.graphs import digest
-from training.accuracy.evaluation import source_for
-from training.checkpoints.checkpoint import load, normalise
-from training.models.student import MISSING, StudentConfig
 
 QUICK = {"hidden": ("6-4", "8"), "pixels": 1500, "epochs": 3}
 
@@ -30,6 +31,7 @@ def made(teacher, dataset, plot, home, tmp_path):
     return to_earth_engine(teacher, dataset, out=tmp_path / "ee", catalog=str(plot.folder), **QUICK)
 
 
+@pytest.mark.long
 def test_the_folder_holds_student_graphs_and_script(made, teacher):
     described = json.loads((made.folder / "student.json").read_text())
     assert sorted(path.name for path in made.folder.iterdir()) == [
@@ -39,8 +41,11 @@ def test_the_folder_holds_student_graphs_and_script(made, teacher):
     assert described["fingerprint"] == load(made.folder).fingerprint
     assert described["graph"]["bytes"] == (made.folder / "graph.json").stat().st_size < 1_000_000
     assert described["accuracy"]["student"]["intervals"].keys() == described["accuracy"]["teacher"]["intervals"].keys()
+    assert described["region"]["name"] == "plot" and described["period"] == "2019-06"  # the dataset's own
+    assert '"2019-06-01", "2019-07-01"' in (made.folder / "map.js").read_text()
 
 
+@pytest.mark.long
 def test_the_same_call_makes_the_same_student(made, teacher, dataset, plot, tmp_path):
     again = to_earth_engine(teacher, dataset, out=tmp_path / "again", catalog=str(plot.folder), **QUICK)
     assert load(again.folder).fingerprint == load(made.folder).fingerprint
@@ -48,24 +53,10 @@ def test_the_same_call_makes_the_same_student(made, teacher, dataset, plot, tmp_
     assert digest(graphs[0]) == digest(graphs[1])
 
 
-def test_region_and_period_are_the_datasets_own(made):
-    described = json.loads((made.folder / "student.json").read_text())
-    assert described["region"]["name"] == "plot" and described["period"] == "2019-06"
-    assert '"2019-06-01", "2019-07-01"' in (made.folder / "map.js").read_text()
-
-
+@pytest.mark.long
 def test_the_command_says_both_accuracies(teacher, dataset, plot, home, tmp_path, capsys):
-    words = [
-        "to-ee",
-        str(teacher),
-        "--data",
-        str(dataset),
-        "--out",
-        str(tmp_path / "ee"),
-        "--catalog",
-        str(plot.folder),
-    ]
-    assert isamap.main([*words, "--hidden", "4", "--pixels", "500", "--epochs", "1"]) == 0
+    paths = ["--data", str(dataset), "--out", str(tmp_path / "ee"), "--catalog", str(plot.folder)]
+    assert isamap.main(["to-ee", str(teacher), *paths, "--hidden", "4", "--pixels", "500", "--epochs", "1"]) == 0
     printed = capsys.readouterr().out
     assert "teacher" in printed and "student" in printed and "95 % intervals" in printed and "simulated" in printed
 
@@ -82,6 +73,7 @@ def test_students_read_stored_numbers_exactly():
         assert x.min() > 0.5
 
 
+@pytest.mark.long
 def test_a_student_learns_a_rule_that_it_can_state():
     """Teacher: impervious where the first band's 7-px mean is high; the student's probabilities come near it."""
     rng = np.random.default_rng(0)
@@ -110,9 +102,9 @@ def test_lessons_come_from_pixels_that_have_all_bands(teacher, dataset):
 
 def test_the_smaller_of_two_equals_is_chosen():
     small, large = torch.nn.Linear(2, 2), torch.nn.Linear(9, 9)
-    near = [Candidate("9", large, 0.30000, 1.0), Candidate("2", small, 0.30001, 1.0)]
+    near = [StudentCandidate("9", large, 0.30000, 1.0), StudentCandidate("2", small, 0.30001, 1.0)]
     assert chosen(near).hidden == "2"
-    assert chosen([near[0], Candidate("2", small, 0.31, 1.0)]).hidden == "9"
+    assert chosen([near[0], StudentCandidate("2", small, 0.31, 1.0)]).hidden == "9"
 
 
 @pytest.mark.parametrize("word", ["", "16-", "a", "0", "16-999", "-4", "٣"])
@@ -131,10 +123,6 @@ def test_other_words_for_layers_are_refused(word):
     ],
 )
 def test_teachers_that_no_graph_can_follow_are_refused(changes, words, teacher, dataset, home, tmp_path):
-    from dataclasses import replace
-
-    from inference.student.export import _check_teacher
-
     with pytest.raises(ValueError, match=words):
         _check_teacher(replace(load(teacher), **changes))
 

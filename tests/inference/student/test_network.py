@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from training.models import build
-from training.models.student import MISSING, StudentConfig, features
-from training.runtimes import open_forward
+from isamap.training.models import build
+from isamap.training.models.student import MISSING, StudentConfig, features
+from isamap.training.runtimes import open_forward
 
 
 def encoded(stored_BHW: np.ndarray, valid_BHW: np.ndarray) -> torch.Tensor:
@@ -63,7 +63,7 @@ def test_impossible_layers_and_windows_are_refused(config):
 
 @pytest.mark.parametrize("how", [{"precision": "bf16"}, {"runtime": "onnx"}])
 def test_other_numbers_than_float64_are_refused(student_folder, how):
-    from training.checkpoints.checkpoint import load
+    from isamap.training.checkpoints.checkpoint import load
 
     with pytest.raises(ValueError, match="float64"):
         open_forward(load(student_folder), **how)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from gee_export.base.regions import Region
-from gee_export.sentinel import composite as composites
-from inference.tiles.run import run_jobs
+from isamap.gee_export.base.outline import inside
+from isamap.gee_export.base.regions import Region
+from isamap.gee_export.sentinel import composite as composites
+from isamap.inference.runs.run import run_jobs
+from isamap.inference.tiles.tiling import TileWindow
 from tests.support import plot as plots
 
 SETTINGS = composites.Settings.of(speckle="none", clouds="none")
@@ -48,12 +51,25 @@ def asked(plot, network, tmp_path, reconnected) -> dict[str, Any]:
     return options(plot, network, tmp_path / "out")
 
 
-@pytest.fixture(scope="package")
-def undisturbed(plot, network, tmp_path_factory) -> dict[str, bytes]:
-    """Every raster of that run, by name."""
-    out = tmp_path_factory.mktemp("undisturbed")
+@pytest.fixture(scope="session")
+def undisturbed_folder(plot, network, tmp_path_factory) -> Path:
+    """That run, finished."""
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
     run_jobs(**options(plot, network, out))
-    return bytes_of(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def undisturbed(undisturbed_folder) -> dict[str, bytes]:
+    """Every raster of that run, by name."""
+    return bytes_of(undisturbed_folder)
+
+
+def wanted_HW(window: TileWindow) -> np.ndarray:
+    """Which pixels of a window have their centre on the wanted ground, bool (rows, columns)."""
+    if window.ground_m is None:
+        return np.ones(tuple(window.geobox.shape), bool)
+    return inside(window.ground_m, window.geobox)
 
 
 def bytes_of(folder: Path) -> dict[str, bytes]:

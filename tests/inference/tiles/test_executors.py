@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gee_export.base.errors import Fault
-from gee_export.base.retry import Patience
-from gee_export.requests.quota import Quota
-from inference.tiles.executors import HOPELESS, Attempts, InProcess
-from inference.tiles.numbered import Numbered, part_of
-from inference.tiles.receipt import Failure, Receipt
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Patience
+from isamap.gee_export.requests.quota import Quota
+from isamap.inference.tiles.executors import HOPELESS, Attempts, InProcess, Numbered, part_of
+from isamap.inference.tiles.receipt import Failure, Receipt
 from tests.support.tile_work import Painted, calls, content, tiles
 
 NOW = Patience(sleep=lambda seconds: None)
@@ -31,28 +30,28 @@ def work(tmp_path, markers) -> Painted:
 
 
 def outcomes(executor, some, work, retries=2) -> dict[str, Receipt | Failure]:
-    told = list(executor.run(some, work, retries=retries))
-    assert len({outcome.tile for outcome in told}) == len(told)
-    return {outcome.tile: outcome for outcome in told}
+    settled = list(executor.run(some, work, retries=retries))
+    assert len({outcome.tile for outcome in settled}) == len(settled)
+    return {outcome.tile: outcome for outcome in settled}
 
 
 def stored(tmp_path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (tmp_path / "store" / "tiles").glob("*.tif")}
+    return {path.name: path.read_bytes() for path in (tmp_path / "store" / "tiles").rglob("*.tif")}
 
 
 def test_every_tile_is_told_of_once_with_its_receipt(work, tmp_path):
     some = tiles(5)
-    told = outcomes(InProcess(), some, work)
-    assert set(told) == {tile.id for tile in some} and all(isinstance(each, Receipt) for each in told.values())
+    settled = outcomes(InProcess(), some, work)
+    assert set(settled) == {tile.id for tile in some} and all(isinstance(each, Receipt) for each in settled.values())
     assert stored(tmp_path) == {f"{tile.name}.tif": content(tile) for tile in some}
 
 
 def test_a_whole_tile_is_only_checked(work, markers):
     some = tiles(3)
     outcomes(InProcess(), some, work)
-    told = outcomes(InProcess(), some, work)
+    settled = outcomes(InProcess(), some, work)
     assert [calls(markers, column) for column in range(3)] == [1, 1, 1]
-    assert not any(receipt.made for receipt in told.values())
+    assert not any(receipt.made for receipt in settled.values())
 
 
 def test_a_failed_tile_is_tried_again_behind_the_others(work, markers):
@@ -63,11 +62,11 @@ def test_a_failed_tile_is_tried_again_behind_the_others(work, markers):
 
 def test_a_tile_that_keeps_failing_is_a_failure_after_its_attempts(work, markers):
     (markers / "fail-1").write_text("99")
-    told = outcomes(InProcess(patience=NOW), tiles(3), work, retries=2)
-    failed = told[tiles(3)[1].id]
+    settled = outcomes(InProcess(patience=NOW), tiles(3), work, retries=2)
+    failed = settled[tiles(3)[1].id]
     assert isinstance(failed, Failure) and failed.attempts == calls(markers, 1) == 3
     assert failed.reason == "the server has no pixels of column 1" and not failed.final
-    assert sum(isinstance(each, Receipt) for each in told.values()) == 2
+    assert sum(isinstance(each, Receipt) for each in settled.values()) == 2
 
 
 def test_a_users_mistake_is_not_tried_again(work, markers):
@@ -84,11 +83,11 @@ def test_a_run_in_which_everything_fails_ends_early(work, markers):
 
 
 def test_many_failures_end_nothing_where_every_tile_was_tried():
-    some, told = tiles(HOPELESS + 3), {}
+    some, settled = tiles(HOPELESS + 3), {}
     attempts = Attempts([], 0, NOW)
     for tile in some:
-        told |= {each.tile: each for each in attempts.settled(tile, 1, Failure(tile.id, tile.name, "no"))}
-    assert set(told) == {tile.id for tile in some}
+        settled |= {each.tile: each for each in attempts.settled(tile, 1, Failure(tile.id, tile.name, "no"))}
+    assert set(settled) == {tile.id for tile in some}
 
 
 def test_pauses_before_repetitions_grow():
@@ -112,18 +111,18 @@ def test_a_number_of_processes_that_cannot_be_is_refused(workers):
 def test_a_process_that_dies_is_replaced_and_its_tile_made(work, markers, tmp_path):
     (markers / "die-1").write_text("1")
     some = tiles(4)
-    told = outcomes(InProcess(2, NOW), some, work)
-    assert all(isinstance(each, Receipt) for each in told.values()) and calls(markers, 1) == 2
+    settled = outcomes(InProcess(2, NOW), some, work)
+    assert all(isinstance(each, Receipt) for each in settled.values()) and calls(markers, 1) == 2
     assert stored(tmp_path) == {f"{tile.name}.tif": content(tile) for tile in some}
 
 
 @pytest.mark.long
 def test_a_tile_over_which_processes_die_is_a_failure_and_the_others_are_made(work, markers):
     (markers / "die-1").write_text("99")
-    told = outcomes(InProcess(2, NOW), tiles(3), work, retries=1)
-    failed = told[tiles(3)[1].id]
+    settled = outcomes(InProcess(2, NOW), tiles(3), work, retries=1)
+    failed = settled[tiles(3)[1].id]
     assert isinstance(failed, Failure) and "its process ended (SIGKILL)" in failed.reason and failed.attempts == 2
-    assert sum(isinstance(each, Receipt) for each in told.values()) == 2
+    assert sum(isinstance(each, Receipt) for each in settled.values()) == 2
 
 
 @pytest.mark.long
@@ -137,14 +136,15 @@ def test_closing_a_run_ends_its_processes(work, markers):
 
 def test_the_parts_of_a_run_are_all_of_it_and_share_nothing():
     some = tiles(11)
-    parts = [Numbered(number, 3, InProcess()).mine(some) for number in (1, 2, 3)]
+    parts = [Numbered(index, 3, InProcess()).mine(some) for index in (1, 2, 3)]
     assert sorted(tile.id for part in parts for tile in part) == sorted(tile.id for tile in some)
-    assert [len(part) for part in parts] == [4, 4, 3]
+    assert [len(share) for share in parts] == [4, 4, 3]
 
 
 def test_a_part_makes_its_own_tiles_only(work, tmp_path):
     some = tiles(5)
-    outcomes(Numbered(2, 2, InProcess()), some, work)
+    executor = Numbered(2, 2, InProcess())
+    outcomes(executor, executor.mine(some), work)
     assert set(stored(tmp_path)) == {f"{tile.name}.tif" for tile in some[1::2]}
 
 

@@ -7,16 +7,19 @@ import os
 import signal
 import subprocess
 import sys
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import isamap
-from gee_export.base.errors import Fault
-from gee_export.requests import quota
-from inference.tiles import work
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.requests import quota
+from isamap.inference.tiles import work
 from tests.inference.tiles.conftest import REGION, STEP_PX, bytes_of
+from tests.support.killed_at import ended_at
+from tests.support.plot import Plot
 
 ROOT = Path(__file__).resolve().parents[3]
 WEST, SOUTH, EAST, NORTH = REGION.bounds_wsen
@@ -24,27 +27,36 @@ NAME = "field_201906"
 
 
 @pytest.fixture
-def jobs(plot, network, tmp_path, reconnected):
+def jobs(plot, network, tmp_path, reconnected) -> Callable[..., list[str]]:
     """Writes a file of options; `changes` replace or add lines."""
+    return partial(written, plot, network, tmp_path)
 
-    def write(folder: str = "out", **changes: str) -> list[str]:
-        lines = {
-            "version": "1",
-            "bbox": str([WEST + 0.001, SOUTH + 0.001, EAST - 0.001, NORTH - 0.001]),
-            "epsg": "32650",
-            "name": '"field"',
-            "month": '["2019-06"]',
-            "catalog": f'"{plot.folder}"',
-            "checkpoint": f'["{network}"]',
-            "out": f'"{tmp_path / folder}"',
-            "tile_px": str(STEP_PX),
-            "retries": "0",
-        } | changes
-        file = tmp_path / f"{folder}.toml"
-        file.write_text("".join(f"{name} = {value}\n" for name, value in lines.items() if value))
-        return ["run", str(file)]
 
-    return write
+def written(plot: Plot, network: Path, home: Path, folder: str = "out", **changes: str) -> list[str]:
+    """A command and its file of options, of a run into a folder."""
+    lines = {
+        "version": "1",
+        "bbox": str([WEST + 0.001, SOUTH + 0.001, EAST - 0.001, NORTH - 0.001]),
+        "epsg": "32650",
+        "name": '"field"',
+        "month": '["2019-06"]',
+        "catalog": f'"{plot.folder}"',
+        "checkpoint": f'["{network}"]',
+        "out": f'"{home / folder}"',
+        "tile_px": str(STEP_PX),
+        "retries": "0",
+    } | changes
+    file = home / f"{folder}.toml"
+    file.write_text("".join(f"{name} = {value}\n" for name, value in lines.items() if value))
+    return ["run", str(file)]
+
+
+@pytest.fixture(scope="module")
+def whole(plot, network, tmp_path_factory, reconnected) -> Path:
+    """The folder of a run that nothing disturbed."""
+    home = tmp_path_factory.mktemp("whole")
+    assert isamap.main(written(plot, network, home)) == 0
+    return home / "out"
 
 
 def sentence(capsys) -> str:
@@ -54,13 +66,7 @@ def sentence(capsys) -> str:
     return lines[0].removeprefix("error: ")
 
 
-def test_a_run_that_is_done_ends_with_0_and_says_where_its_map_is(jobs, tmp_path, capsys):
-    assert isamap.main(jobs()) == 0
-    text = capsys.readouterr().out
-    assert "done, 4 of 4 tiles are made (this process)" in text and f"{NAME}_50n.tif" in text
-    assert (tmp_path / "out" / f"{NAME}_50n.tif").exists()
-
-
+@pytest.mark.long
 def test_a_run_with_a_failed_tile_ends_with_1_and_lists_it(jobs, capsys, monkeypatch):
     original, count = work.map_requested, []
 
@@ -77,12 +83,6 @@ def test_a_run_with_a_failed_tile_ends_with_1_and_lists_it(jobs, capsys, monkeyp
     assert "failed: 50n_" in capsys.readouterr().out
 
 
-def test_parts_end_with_0_when_their_own_tiles_are_there(jobs, capsys):
-    for number, state in ((1, "partial, 2 of 4"), (2, "done, 4 of 4")):
-        assert isamap.main([*jobs(), "--part", f"{number}/2"]) == 0
-        assert state in capsys.readouterr().out
-
-
 def test_what_is_typed_overrides_the_file(jobs, tmp_path, capsys):
     assert isamap.main([*jobs(), "--out", str(tmp_path / "elsewhere"), "--tile-px", "256"]) == 0
     assert "1 of 1 tiles" in capsys.readouterr().out and (tmp_path / "elsewhere" / "status.json").exists()
@@ -90,19 +90,19 @@ def test_what_is_typed_overrides_the_file(jobs, tmp_path, capsys):
 
 def spent_s(out: Path) -> list[float]:
     """EECU seconds of every tile that is made, by its receipt."""
-    return [json.loads(path.read_text())["measured"]["eecu_s"] for path in (out / "tiles").glob("*.json")]
+    return [json.loads(path.read_text())["measured"]["eecu_s"] for path in (out / "tiles").rglob("*.json")]
 
 
-def test_a_run_ends_before_it_exceeds_its_computing_and_goes_on_with_more(jobs, tmp_path, capsys, monkeypatch):
-    assert isamap.main(jobs("whole")) == 0
-    assert min(spent_s(tmp_path / "whole")) > 0  # as the engine names it
+@pytest.mark.long
+def test_a_run_ends_before_it_exceeds_its_computing_and_goes_on_with_more(jobs, whole, tmp_path, capsys, monkeypatch):
+    assert min(spent_s(whole)) > 0  # as the engine names it
     monkeypatch.setattr(quota.Use, "eecu_s", 0.04)  # which differs from run to run
     assert isamap.main([*jobs(), "--eecu-hours", f"{0.09 / 3600}"]) == 1
     assert "would be exceeded" in (words := sentence(capsys)) and "a larger --eecu-hours to continue" in words
     assert spent_s(tmp_path / "out") == [0.04, 0.04]
     assert json.loads((tmp_path / "out" / "status.json").read_text())["state"] == "partial"
     assert isamap.main([*jobs(), "--eecu-hours", "1"]) == 0
-    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+    assert bytes_of(tmp_path / "out") == bytes_of(whole)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_run_ends_before_it_exceeds_its_computing_and_goes_on_with_more(jobs, 
         ({"eecu_hours": "0.0"}, "--eecu-hours 0: expected hours above 0"),
         ({"silence": "0.0"}, "--silence 0: expected minutes above 0"),
         ({"asset": '"projects/p/assets/a"', "project": '"p"'}, "--asset needs --bucket NAME"),
+        ({"asset": '"projects/p/assets/a"'}, "is of the project p, but without --project nothing goes to Google"),
         ({"requests": "0", "project": '"p"'}, "--requests 0: expected 1 to"),
-        ({"sets": "true"}, "--sets: tiles keep no layer of sets"),
         ({"sieve": '"tiny"'}, "sieve 'tiny': expected pixels or an area"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
@@ -157,41 +157,29 @@ def test_an_unwritable_store_is_one_sentence_and_1(jobs, capsys, tmp_path):
     assert "a file stands where a folder belongs" in sentence(capsys)
 
 
-def started(words: list[str], home: Path) -> subprocess.Popen:
-    environment = os.environ | {"ISAMAP_HOME": str(home), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([sys.executable, "-m", "isamap", *words], env=environment, cwd=ROOT)
-
-
-def wait_for_tiles(out: Path, count: int, process: subprocess.Popen) -> None:
-    while len(list((out / "tiles").glob("*.json"))) < count:
-        assert process.poll() is None, "it ended before it could be killed"
-        time.sleep(0.01)
-
-
 def state_of(out: Path) -> str:
     """What status.json says; "done" only where the receipts of all four tiles lie there."""
     state = json.loads((out / "status.json").read_text())["state"]
-    assert state != "done" or len(list((out / "tiles").glob("*.json"))) == 4
+    assert state != "done" or len(list((out / "tiles").rglob("*.json"))) == 4
     return state
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9), (signal.SIGINT, 130)])
-@pytest.mark.parametrize("further", [[], ["--workers", "2"]], ids=["here", "processes"])
-def test_a_killed_run_goes_on_to_the_same_bytes(jobs, tmp_path, number, code, further):
-    assert isamap.main(jobs("whole")) == 0
-    process = started([*jobs("out"), *further], tmp_path / "home")
-    wait_for_tiles(tmp_path / "out", 1, process)
-    process.send_signal(number)
-    assert process.wait(60) == code
+@pytest.mark.parametrize(
+    ("number", "code", "further"),
+    [
+        (signal.SIGINT, 130, []),
+        (signal.SIGTERM, 143, ["--workers", "2"]),
+        (signal.SIGKILL, -9, ["--workers", "2"]),
+    ],
+)
+def test_a_run_ended_by_a_signal_goes_on_to_the_same_bytes(jobs, whole, tmp_path, number, code, further):
+    """It comes when the first of four tiles is there."""
+    words, home = [*jobs(), *further], {"ISAMAP_HOME": str(tmp_path / "home")}
+    command = f"import isamap; raise SystemExit(isamap.main({words}))"
+    assert ended_at("isamap.inference.runs.run:_Run.note", 1, command, number, **home) == code
     if number != signal.SIGKILL:
         assert state_of(tmp_path / "out") in ("interrupted", "done")  # the last where all tiles are made
-    assert started([*jobs("out"), *further], tmp_path / "home").wait(240) == 0
-    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
-
-
-@pytest.mark.long
-def test_processes_of_this_machine_make_the_same_bytes(jobs, tmp_path):
-    assert isamap.main(jobs("whole")) == 0
-    assert isamap.main([*jobs("out"), "--workers", "2"]) == 0
-    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "whole")
+    process = [sys.executable, "-m", "isamap", *words]
+    assert subprocess.run(process, env=os.environ | home, cwd=ROOT, check=False).returncode == 0
+    assert bytes_of(tmp_path / "out") == bytes_of(whole)

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Transformer
 
-from gee_export.base import regions, zones
-from gee_export.base.grid import grid_of
-from gee_export.base.outline import in_metres, inside
-from gee_export.base.regions import Region
-from inference.tiles.tiling import TileWindow, tile_windows
+from isamap.gee_export.base import regions, zones
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.outline import in_metres, inside
+from isamap.gee_export.base.regions import Region
+from isamap.inference.tiles.tiling import TileWindow, tile_windows
+from tests.inference.tiles.conftest import wanted_HW
 
 LEFT, TOP = 500_000, 3_400_000  # in zone 50, on its meridian
 
@@ -47,7 +48,7 @@ def counted(masks) -> dict[tuple[int, int], int]:
 
 
 def of_tiles(windows: tuple[TileWindow, ...]) -> dict[tuple[int, int], int]:
-    return counted((window.geobox, window.wanted_HW) for window in windows)
+    return counted((window.geobox, wanted_HW(window)) for window in windows)
 
 
 boxes = st.builds(
@@ -63,12 +64,14 @@ corners = st.lists(
 steps = st.integers(16, 64)
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(boxes, steps)
 def test_each_pixel_of_a_box_is_in_exactly_one_tile(box, step_px):
     assert of_tiles(tile_windows(box, step_px=step_px)) == wanted(box)
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(corners, steps)
 def test_each_pixel_of_an_outline_is_in_exactly_one_tile(points, step_px):
@@ -80,12 +83,13 @@ def test_each_pixel_of_an_outline_is_in_exactly_one_tile(points, step_px):
     assert all(line.distance(centre) < 0.003 for centre in differing)  # a tile's ground is in whole millimetres
 
 
+@pytest.mark.long
 @settings(max_examples=40)
 @given(corners, steps)
 def test_no_tile_is_without_a_pixel_and_a_full_one_has_no_ground(points, step_px):
     for window in tile_windows(polygon(points), step_px=step_px):
-        assert window.wanted_HW.any()
-        assert window.wanted_HW.all() == (window.ground_m is None)
+        assert wanted_HW(window).any()
+        assert wanted_HW(window).all() == (window.ground_m is None)
 
 
 @settings(max_examples=40)
@@ -106,14 +110,6 @@ def test_two_areas_share_the_squares_of_their_common_ground(one, other, step_px)
         assert set(holders[0]) & set(holders[1])
 
 
-def test_a_tile_wholly_inside_is_the_same_for_every_outline():
-    tiles = [
-        {window for window in tile_windows(polygon(points), step_px=16) if window.ground_m is None}
-        for points in (((-900, -900), (900, -900), (0, 900)), ((-900, -800), (900, -800), (900, 0), (-900, 900)))
-    ]
-    assert tiles[0] & tiles[1]
-
-
 def test_the_squares_of_an_area_come_by_zone_and_row():
     parts = zones.of_bbox((118.9, 30.9, 121.1, 31.0), name="across")
     order = [(window.epsg, window.row, window.col) for window in tile_windows(parts, step_px=512)]
@@ -128,10 +124,11 @@ def holders(windows, lon, lat) -> np.ndarray:
         left, _, _, top = window.bounds_m
         col, row = np.floor((x - left) / 10).astype(int), np.floor((top - y) / 10).astype(int)
         near = (row >= 0) & (row < window.step_px) & (col >= 0) & (col < window.step_px)
-        count[near] += window.wanted_HW[row[near], col[near]]
+        count[near] += wanted_HW(window)[row[near], col[near]]
     return count
 
 
+@pytest.mark.long
 def test_ground_at_the_meridian_of_two_zones_is_in_one_tile():
     """Points more than a pixel from the meridian and the sides: two lattices' pixels cannot meet closer."""
     parts = zones.of_bbox((118.97, 30.9, 121.03, 30.93), name="across")
@@ -141,6 +138,7 @@ def test_ground_at_the_meridian_of_two_zones_is_in_one_tile():
     assert (holders(tile_windows(parts, step_px=256), lon, lat)[far] == 1).all()
 
 
+@pytest.mark.long
 def test_ground_of_two_overlapping_regions_in_two_zones_is_the_first_ones():
     """Two boxes given in one call, each on its own grid, share a strip."""
     west = regions.from_bbox((119.9, 30.9, 120.02, 30.95), epsg=32650)
@@ -156,14 +154,10 @@ def test_ground_of_two_overlapping_regions_in_two_zones_is_the_first_ones():
 
 
 def test_two_regions_of_one_zone_that_overlap_share_their_tiles():
-    one, other = rectangle(LEFT, TOP, 60, 60), rectangle(LEFT + 300, TOP, 60, 60)
-    windows = tile_windows((one, other), step_px=16)
+    single, second = rectangle(LEFT, TOP, 60, 60), rectangle(LEFT + 300, TOP, 60, 60)
+    windows = tile_windows((single, second), step_px=16)
     assert len({(window.row, window.col) for window in windows}) == len(windows)
-    assert of_tiles(windows) == dict.fromkeys(wanted(one) | wanted(other), 1)
-
-
-def test_the_name_says_zone_and_corner():
-    assert TileWindow(32650, -167, 11).name == "50n_225280_3420160"
+    assert of_tiles(windows) == dict.fromkeys(wanted(single) | wanted(second), 1)
 
 
 @pytest.mark.parametrize("step_px", [0, 15, 20_000])

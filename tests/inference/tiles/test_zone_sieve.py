@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import rasterio
 
-import inference
-from gee_export.base import zones
-from gee_export.base.errors import Fault
-from gee_export.base.grid import grid_of
-from gee_export.base.outline import in_metres, inside
-from gee_export.base.regions import Region
-from gee_export.base.storage import provide
-from inference import sieve
-from inference.map_file import open_map
-from inference.request import Pixels
-from inference.tiles import work, zone_sieve
-from inference.tiles.run import run_jobs
-from inference.tiles.store import open_store
+from isamap import inference
+from isamap.gee_export.base import zones
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import grid_of
+from isamap.gee_export.base.outline import in_metres, inside
+from isamap.gee_export.base.storage import provide
+from isamap.inference.map_files.map_file import open_map
+from isamap.inference.mapping.request import Pixels
+from isamap.inference.postprocessing import sieve
+from isamap.inference.runs.run import run_jobs
+from isamap.inference.tiles import work, zone_sieve
+from isamap.inference.tiles.store import open_store
 from tests.inference.tiles.conftest import MAP, REGION, SETTINGS, STEP_PX, bytes_of, options
-from tests.support import plot as plots
 from tests.support.map_files import read_map
 from tests.support.minimum_unit import by_definition
 
@@ -80,6 +79,7 @@ def torn(monkeypatch):
     return tear
 
 
+@pytest.mark.long
 def test_the_tiles_together_are_the_sieved_map_of_the_whole_region(begun, raw, tmp_path):
     status = run_jobs(**begun)
     assert status.state == "done" and status.made == status.tiles == 4
@@ -94,6 +94,22 @@ def test_the_tiles_together_are_the_sieved_map_of_the_whole_region(begun, raw, t
     assert changed[:, seam].any(), "no component at a seam tests nothing"
 
 
+@pytest.mark.parametrize("side", [(-1, 0), (1, 0), (0, -1), (0, 1), (1, -1)])
+def test_a_sieved_tile_follows_its_neighbours_on_every_side(side):
+    """Other classes beside a tile give it another id, so that a stale one is not kept; farther ones do not."""
+
+    def digest(changed):
+        around = zone_sieve._Around(SimpleNamespace(filled=()), reach=1)
+        around._rows = {
+            row: [(col, "other" if (row, col) == changed else "same") for col in range(5)] for row in range(5)
+        }
+        return around.digest((2, 2))
+
+    near, far = (2 + side[0], 2 + side[1]), (2 + 2 * side[0], 2 + 2 * side[1])
+    assert digest(near) != digest(None) == digest(far)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("tile_px", [48, 128])
 def test_another_cut_has_the_same_pixels(asked, raw, tmp_path, tile_px, monkeypatch):
     """Also where a tile is labelled in several strips."""
@@ -107,12 +123,12 @@ def test_another_cut_has_the_same_pixels(asked, raw, tmp_path, tile_px, monkeypa
 
 def test_tiles_after_the_sieve_are_maps_that_say_it(begun, tmp_path):
     run_jobs(**begun)
-    with rasterio.open(tmp_path / "out" / f"{MAP}.tif") as whole:
-        assert whole.tags()["sieve"] == "12 px"
-    items = list((tmp_path / "out" / "stac" / "items").glob("*.json"))
+    with rasterio.open(tmp_path / "out" / f"{MAP}.tif") as single:
+        assert single.tags()["sieve"] == "12 px"
+    items = list((tmp_path / "out" / "stac" / "items").rglob("*.json"))
     assert len(items) == 4
     for item in items:
-        path = tmp_path / "out" / "tiles" / f"{item.stem}.tif"
+        (path,) = (tmp_path / "out" / "tiles").rglob(f"{item.stem}.tif")
         made, receipt = open_map(path), json.loads(path.with_suffix(".json").read_text())
         assert made.tags["sieve"] == "12 px" and "sentinel1" in made.tags["scenes"]
         with rasterio.open(path) as file:
@@ -120,16 +136,7 @@ def test_tiles_after_the_sieve_are_maps_that_say_it(begun, tmp_path):
         assert receipt["facts"]["sieve"][1] == UNIT_PX
 
 
-def test_the_index_shows_what_the_cog_holds(begun, tmp_path):
-    run_jobs(**begun)
-    for name in (MAP, f"{MAP}_prob"):
-        with (
-            rasterio.open(tmp_path / "out" / f"{name}.vrt") as index,
-            rasterio.open(tmp_path / "out" / f"{name}.tif") as cog,
-        ):
-            np.testing.assert_array_equal(index.read(), cog.read())
-
-
+@pytest.mark.long
 def test_tiles_of_another_sieve_or_none_are_not_taken(begun, raw, tmp_path, monkeypatch):
     """All share the tiles before the sieve, of which none is made again."""
     monkeypatch.setattr(work, "map_requested", lambda *_, **__: pytest.fail("a tile was made again"))
@@ -149,6 +156,7 @@ def test_a_finished_sieve_is_only_checked(begun, tmp_path, torn):
     assert names == [] and bytes_of(tmp_path / "out") == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("error", [Fault("the disk is full"), KeyboardInterrupt()], ids=["fault", "ctrl-c"])
 def test_an_interrupted_sieve_goes_on_with_the_tiles_that_are_missing(
     begun, tmp_path, torn, sieved, monkeypatch, error
@@ -164,20 +172,23 @@ def test_an_interrupted_sieve_goes_on_with_the_tiles_that_are_missing(
     assert bytes_of(tmp_path / "out") == sieved
 
 
+@pytest.mark.long
 def test_a_damaged_tile_is_written_again_and_only_that(begun, tmp_path, torn, sieved):
     run_jobs(**begun)
-    damaged = sorted((tmp_path / "out" / "stac" / "items").glob("*.json"))[2].stem
-    (tmp_path / "out" / "tiles" / f"{damaged}_prob.tif").write_bytes(b"II*\0")
+    damaged = sorted((tmp_path / "out" / "stac" / "items").rglob("*.json"))[2].stem
+    next((tmp_path / "out" / "tiles").rglob(f"{damaged}_prob.tif")).write_bytes(b"II*\0")
     names = torn(0, Fault("never"))
     run_jobs(**begun)
     assert names == [damaged] and bytes_of(tmp_path / "out") == sieved
 
 
+@pytest.mark.long
 def test_the_part_that_ends_last_does_the_sieve(asked, tmp_path, sieved):
-    states = [run_jobs(**asked | {"sieve": SIEVE}, part=f"{number}/2").state for number in (1, 2)]
+    states = [run_jobs(**asked | {"sieve": SIEVE}, part=f"{index}/2").state for index in (1, 2)]
     assert states == ["partial", "done"] and bytes_of(tmp_path / "out") == sieved
 
 
+@pytest.mark.long
 def test_a_store_in_a_bucket_has_the_same_files(asked, tmp_path, sieved, session):
     provide("sieve-bucket", session)
     address = f"gs://sieve-bucket/{tmp_path.name}"
@@ -186,6 +197,7 @@ def test_a_store_in_a_bucket_has_the_same_files(asked, tmp_path, sieved, session
     assert {name: storage.read(name) for name in sieved} == sieved
 
 
+@pytest.mark.long
 def test_components_end_at_the_meridian_between_two_zones(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(zones, "REACH_DEG", 0.0)
     west, south, east, north = REGION.bounds_wsen
@@ -193,16 +205,9 @@ def test_components_end_at_the_meridian_between_two_zones(asked, tmp_path, monke
     run_jobs(**asked | {"region": parts, "out": str(tmp_path / "before")})
     shutil.copytree(tmp_path / "before", tmp_path / "out")
     run_jobs(**asked | {"region": parts, "sieve": SIEVE})
-    for part, zone in zip(parts, ("49n", "50n"), strict=True):
+    for product, zone in zip(parts, ("49n", "50n"), strict=True):
         before = read_map(tmp_path / "before" / f"across_201906_{zone}.tif")
-        ground = inside(in_metres(part), grid_of(part))
+        ground = inside(in_metres(product), grid_of(product))
         after = read_map(tmp_path / "out" / f"across_201906_{zone}.tif")
         np.testing.assert_array_equal(after[0], by_definition(before[0], UNIT_PX))
         assert (after[0][~ground] == 255).all() and (after[0] != before[0]).any()
-
-
-def test_tiles_without_data_stay_without(asked, tmp_path):
-    right = plots.REGION.bounds_m[2]
-    wide = Region("wide", 32650, (right - 640, 3415100, right + 25_600, 3415680), (right - 640, 3415680))
-    status = run_jobs(**asked | {"region": wide, "tile_px": 512, "sieve": SIEVE})
-    assert status.state == "done" and 0 < status.maps["wide_201906"].without_data < status.tiles

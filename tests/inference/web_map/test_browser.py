@@ -6,26 +6,20 @@ import numpy as np
 import pytest
 from pyproj import Transformer
 
-from inference.web_map.view import view_html
+from isamap.inference.web_map.view import view_html
 from tests.inference.conftest import WUHAN
-from tests.support.chromium import Page, browser
+from tests.support.chromium import Page
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("chromium")) as page:
-        yield page
 
 
 @pytest.fixture
 def years(random_map) -> list[np.ndarray]:
     """Two maps: random pixels, and the same with their classes turned round."""
     turned = random_map.copy()
-    known = random_map[0] != 255
-    turned[0][known] = 1 - random_map[0][known]
-    turned[1][known] = 254 - random_map[1][known]
+    is_known = random_map[0] != 255
+    turned[0][is_known] = 1 - random_map[0][is_known]
+    turned[1][is_known] = 254 - random_map[1][is_known]
     return [random_map, turned]
 
 
@@ -55,11 +49,7 @@ def areas(page: Page) -> dict[str, tuple[str, str]]:
         "[...document.querySelectorAll('.areas tbody tr')].map(r => [r.querySelector('.class-name').textContent,"
         " ...[...r.querySelectorAll('td')].map(c => c.firstChild.textContent)])"
     )
-    return {name: (view, whole) for name, view, whole in rows}
-
-
-def settle(page: Page) -> None:
-    page.evaluate("new Promise(done => setTimeout(done, 400))")
+    return {name: (view, full) for name, view, full in rows}
 
 
 def test_nothing_is_asked_for_and_nothing_complained_about(page):
@@ -77,7 +67,6 @@ def test_areas_of_a_part_are_counted_from_the_pixels(page, years):
     page.evaluate("document.querySelector('#map').focus()")
     for _ in range(2):
         page.key("+")
-    settle(page)
     width, height = page.evaluate(
         "[document.querySelector('#map').clientWidth, document.querySelector('#map').clientHeight]"
     )
@@ -86,7 +75,7 @@ def test_areas_of_a_part_are_counted_from_the_pixels(page, years):
     top, bottom = (round(min(90, max(0, 45 + side * height / 2 / scale))) for side in (-1, 1))
     counted = (years[1][0][top:bottom, left:right] == 1).sum() * 1e-4
     assert 0 < counted < 0.3
-    assert float(areas(page)["impervious"][0]) == pytest.approx(counted, rel=0.01)
+    page.wait_until(lambda: float(areas(page)["impervious"][0]) == pytest.approx(counted, rel=0.01), f"{counted} km2")
 
 
 @pytest.mark.parametrize(("col", "row"), [(40, 60), (12, 33), (69, 89)])
@@ -99,7 +88,7 @@ def test_a_click_says_class_probability_and_place(page, years, col, row):
     digits = 1 if share < 0.0995 else 0
     assert f"{100 * share:.{digits}f} %" in text or f"{100 * share + 1e-9:.{digits}f} %" in text
     lon, lat = Transformer.from_crs(32650, 4326, always_xy=True).transform(*(WUHAN * (col + 0.5, row + 0.5)))
-    shown = [float(part.split("°")[0]) for part in page.text("#point .quiet").split(", ")]
+    shown = [float(piece.split("°")[0]) for piece in page.text("#point .quiet").split(", ")]
     assert shown == pytest.approx([lat, lon], abs=2e-5)
 
 
@@ -167,6 +156,5 @@ def test_a_hidden_class_is_not_drawn(page, years):
 
 def test_no_width_of_a_screen_needs_sideways_scrolling(page):
     for width in (320, 768, 1440):
-        page.resize(width, 700)
-        settle(page)
+        page.lay_out(width, 700)
         assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -16,14 +16,12 @@ from PIL import Image
 from pyproj import Transformer
 
 import isamap
-from gee_export.earth_engine import session as sessions
-from inference.map_file import open_map
-from inference.web_map import geemap_map, notebook
+from isamap.gee_export.earth_engine import session as sessions
+from isamap.inference.map_files.map_file import open_map
+from isamap.inference.web_map import geemap_map, notebook
 from tests.inference.conftest import WUHAN
 from tests.support import plot as plots
 from tests.support.event_loop import event_loop_of_a_kernel  # noqa: F401
-
-pytest.importorskip("geemap")
 
 
 @pytest.fixture
@@ -55,13 +53,15 @@ def test_a_report_is_as_good_as_its_path(unconnected, finished_map, random_map):
     assert isamap.show(report).data == isamap.show(report.path).data
 
 
-def test_a_session_draws_the_map_over_its_own_imagery(connected, finished_map, random_map):
+@pytest.mark.long
+def test_a_session_draws_the_map_over_its_own_imagery(geemap, connected, finished_map, random_map):
     view = isamap.show(june(finished_map, random_map))
     names = [layer.name for layer in view.layers]
     assert names[-2:] == ["Sentinel-2 2019-06", "isa 2019-06"]
 
 
-def test_the_imagery_is_of_the_sessions_tiles(connected, finished_map, random_map):
+@pytest.mark.long
+def test_the_imagery_is_of_the_sessions_tiles(geemap, connected, finished_map, random_map):
     """The tile over the map's middle, asked for as the notebook's browser does."""
     view = isamap.show(june(finished_map, random_map))
     address = next(layer.url for layer in view.layers if layer.name.startswith("Sentinel-2"))
@@ -73,7 +73,8 @@ def test_the_imagery_is_of_the_sessions_tiles(connected, finished_map, random_ma
         assert reply.read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-def test_the_legend_says_simulated(connected, finished_map, random_map, monkeypatch):
+@pytest.mark.long
+def test_the_legend_says_simulated(geemap, connected, finished_map, random_map, monkeypatch):
     titles = []
     monkeypatch.setattr("geemap.Map.add_legend", lambda self, title, **_: titles.append(title))
     isamap.show(june(finished_map, random_map))
@@ -102,20 +103,28 @@ def test_colab_does_not_reach_a_local_engine(connected, finished_map, random_map
     assert "srcdoc" in isamap.show(june(finished_map, random_map)).data
 
 
+def test_colab_refuses_an_asset_of_a_local_engine(connected, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    with pytest.raises(ValueError, match=r"Colab's browser cannot reach the local engine.*show the map's file"):
+        isamap.show("projects/local/assets/isa/wuhan")
+
+
 def test_an_asset_needs_a_session(unconnected):
     with pytest.raises(ValueError, match=r"give session=isamap\.connect\(\)"):
         isamap.show("projects/local/assets/isa/wuhan")
 
 
-def test_an_asset_is_drawn_by_earth_engines_tiles(session, home, finished_map, random_map):
+@pytest.mark.long
+def test_an_asset_is_drawn_by_earth_engines_tiles(geemap, session, home, finished_map, random_map):
     path, asset = june(finished_map, random_map), "projects/local/assets/shown/june"
     report = isamap.publish(path, asset=asset)
     layers = {layer.name: layer for layer in isamap.show(report, session=session).layers}
-    assert {"isa", "probability"} <= set(layers) and not layers["probability"].visible
+    assert {"isa", "probability of impervious"} <= set(layers) and not layers["probability of impervious"].visible
     assert "/tiles/{z}/{x}/{y}" in layers["isa"].url
 
 
-def test_another_asset_is_refused(connected):
+@pytest.mark.long
+def test_another_asset_is_refused(geemap, connected):
     import ee
 
     ee.data.createFolder("projects/local/assets/a_folder")

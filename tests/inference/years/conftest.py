@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from inference.legend import PROB_STEPS
-from inference.years.chain import RANK_SHARES, RANKS, YearChain, ranked
-from inference.years.estimation import VALUE_OF
-from inference.years.levels import EDGES, LEVELS
+from isamap.inference.map_files.legend import PROB_STEPS
+from isamap.inference.years.chain import RANK_SHARES, RANKS, YearChain, ranked
+from isamap.inference.years.estimation import VALUE_OF
+from isamap.inference.years.levels import EDGES, LEVELS
 
 WUHAN = Affine(10, 0, 212750, 0, -10, 3416360)
 
@@ -124,8 +124,8 @@ def year_maps_in(home: Path) -> Callable[..., Path]:
     """What writes finished maps of years into a folder."""
     from odc.geo.geobox import GeoBox
 
-    from inference import cog
-    from inference.legend import Legend
+    from isamap.inference.map_files import cog
+    from isamap.inference.map_files.legend import Legend
 
     def make(year: int, share_HW: np.ndarray, *, transform: Affine = WUHAN, name: str = "", **tags: str) -> Path:
         legend = Legend(("pervious", "impervious"))

@@ -7,13 +7,13 @@ import itertools
 import numpy as np
 import pytest
 
-from inference.years.estimation import Limits, Patterns, _steps_within, em, fit, own_tables
-from inference.years.levels import LEVELS
+from isamap.inference.years.estimation import Patterns, RateLimits, _steps_within, em, fit, own_tables
+from isamap.inference.years.levels import LEVELS
 from tests.inference.years.conftest import calibrated_chain, random_shares, simulate
 
 YEARS = (2015, 2017, 2018, 2020, 2021)
 SHARP = (9.0, 9.0, 5.0, 9.0, 9.0)  # the third year's probabilities are blurred
-LIMITS = Limits()
+LIMITS = RateLimits()
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,7 @@ def test_the_tables_of_calibrated_maps_are_recovered(independent):
     assert np.abs(estimate.chain.emission_TSL - truth.emission_TSL).max() < 0.02
 
 
+@pytest.mark.long
 def test_the_year_that_errs_more_is_seen_to(independent):
     truth, estimate = independent
     assert estimate.chain.error_T.argmax() == 2
@@ -69,7 +70,7 @@ def test_em_never_makes_the_pixels_less_probable():
 def test_the_limit_of_loss_is_kept():
     truth = calibrated_chain(YEARS, SHARP, loss=0.05)
     patterns = Patterns.of(simulate(truth, 4000, 4)[1], YEARS)
-    losses = [em(truth, patterns, Limits(most_loss=most), 30)[0].loss for most in (0.005, 0.0, 0.3)]
+    losses = [em(truth, patterns, RateLimits(most_loss=most), 30)[0].loss for most in (0.005, 0.0, 0.3)]
     assert losses[:2] == [0.005, 0.0] and losses[2] == pytest.approx(0.05, abs=0.015)
 
 
@@ -82,6 +83,7 @@ def test_tables_are_the_maps_own():
     assert chain_TSL[0, 1, 0] == pytest.approx(impervious[low_N].sum() / impervious.sum(), abs=1e-4)
 
 
+@pytest.mark.long
 def test_a_year_without_a_known_pixel_takes_part():
     shares_TN = simulate(calibrated_chain(YEARS, SHARP), 3000, 5)[1]
     shares_TN[0] = 255
@@ -89,17 +91,13 @@ def test_a_year_without_a_known_pixel_takes_part():
     assert np.isfinite(chain.emission_TSL).all() and np.allclose(chain.emission_TSL.sum(axis=2), 1)
 
 
+@pytest.mark.long
 def test_equal_pixels_give_equal_parameters():
     shares_TN = simulate(calibrated_chain(YEARS, SHARP), 2000, 6)[1]
     shuffled_TN = shares_TN[:, np.random.default_rng(0).permutation(2000)]
     first, second = (fit(Patterns.of(pixels_TN, YEARS)).chain for pixels_TN in (shares_TN, shuffled_TN))
     assert first.to_json()["gain"] == pytest.approx(second.gain, rel=1e-9)
     assert first.persistence == second.persistence
-
-
-def test_no_known_pixel_is_refused():
-    with pytest.raises(ValueError, match="no pixel of the maps is known"):
-        fit(Patterns.of(np.full((3, 9), 255, np.uint8), (2017, 2019, 2021)))
 
 
 def test_patterns_count_pixels():
@@ -122,9 +120,10 @@ def test_expected_steps_within_a_gap_by_counting_every_path():
 @pytest.mark.parametrize("changes", [{"most_loss": -0.1}, {"most_loss": 0.9}, {"most_gain": 0.6}])
 def test_limits_that_cannot_be_kept_are_refused(changes):
     with pytest.raises(ValueError, match="expected"):
-        Limits(**changes)
+        RateLimits(**changes)
 
 
+@pytest.mark.long
 def test_rates_hold_whatever_the_gaps(independent):
     """The same ground seen in five or in three years of other gaps has about the same rates."""
     truth, estimate = independent

@@ -13,13 +13,14 @@ import rasterio
 from affine import Affine
 
 import isamap
-from inference.map_file import open_map
-from inference.years import run as years_run
-from inference.years import series as years_series
-from inference.years.growth import filtered
-from inference.years.run import map_years, read_chain
+from isamap.inference.map_files.map_file import open_map
+from isamap.inference.years import run as years_run
+from isamap.inference.years import series as years_series
+from isamap.inference.years.growth import filtered
+from isamap.inference.years.run import map_years, read_chain
 from tests.inference.years.conftest import WUHAN, calibrated_chain, simulate, year_maps_in
 from tests.support.map_files import read_map
+from tests.support.pictures import unpainted  # noqa: F401
 
 YEARS = (2017, 2019, 2020, 2023)
 SHAPE = (60, 50)
@@ -42,7 +43,7 @@ def maps(tmp_path_factory, pixels) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def made(maps, tmp_path_factory):
-    """A finished run: it takes a second, most of it for the page's pictures."""
+    """A finished run, with pictures."""
     return map_years(maps, tmp_path_factory.mktemp("made") / "out")
 
 
@@ -58,6 +59,7 @@ def values(path: Path) -> np.ndarray:
         return file.read(1)
 
 
+@pytest.mark.long
 def test_the_files_are_what_the_filter_says(done, pixels):
     chain = read_chain(done.path / "years.json", YEARS)
     result = filtered(pixels.reshape(4, -1), chain)
@@ -90,6 +92,14 @@ def test_areas_are_those_of_the_classes(done, pixels):
     np.testing.assert_allclose(done.own_km2, own, rtol=2e-3)
 
 
+def test_expected_areas_are_the_sums_of_the_filters_probabilities(done):
+    steps = [read_map(done.path / f"{year}.tif")[1] for year in YEARS]
+    sums = [each[each != 255].sum() / 254 * 1e-4 for each in steps]
+    np.testing.assert_allclose(done.expected_km2, sums, rtol=2e-3)
+    assert max(abs(done.expected_km2[at] / done.impervious_km2[at] - 1) for at in range(4)) > 0.01
+    assert str(done).index("expected by the filter's probabilities") < str(done).index("counted as classes")
+
+
 def test_the_shares_are_counted(done, pixels):
     known_HW = (pixels != 255).any(axis=0)
     assert done.unknown_share[1] == pytest.approx((pixels[1] == 255)[known_HW].mean())
@@ -97,6 +107,8 @@ def test_the_shares_are_counted(done, pixels):
     assert sum(done.zones[0].growth_km2) == pytest.approx(known_HW.sum() * 1e-4, rel=2e-3)
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_districts_are_counted(maps, tmp_path):
     left, top = WUHAN.c, WUHAN.f
     half = {"type": "Polygon", "coordinates": [[]]}
@@ -111,7 +123,10 @@ def test_districts_are_counted(maps, tmp_path):
     assert [zone.name for zone in report.zones] == ["all", "west"]
     west = (read_map(report.path / "2023.tif")[0][:, :25] == 1).sum() * 1e-4
     assert report.zones[1].impervious_km2[-1] == pytest.approx(west, rel=2e-3)
-    assert "west" in report.page.read_text()
+    steps = read_map(report.path / "2023.tif")[1][:, :25]
+    expected = steps[steps != 255].sum() / 254 * 1e-4
+    assert report.zones[1].expected_km2[-1] == pytest.approx(expected, rel=2e-3)
+    assert f"<td>{expected:,.2f}</td>" in report.page.read_text()
 
 
 def test_the_page_needs_no_network(done):
@@ -126,6 +141,7 @@ def test_done_it_does_nothing(done, maps, monkeypatch):
     assert again.already_there and again.impervious_km2 == done.impervious_km2
 
 
+@pytest.mark.long
 def test_equal_maps_give_equal_files(done, maps, tmp_path):
     again = map_years(maps, tmp_path / "again")
     for path in sorted(done.path.iterdir()):
@@ -133,6 +149,8 @@ def test_equal_maps_give_equal_files(done, maps, tmp_path):
             assert (again.path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_rows_and_pieces_change_no_byte(done, maps, tmp_path, monkeypatch):
     monkeypatch.setattr(years_series, "ROWS_PX", 7)
     again = map_years(maps, tmp_path / "again")
@@ -140,44 +158,49 @@ def test_rows_and_pieces_change_no_byte(done, maps, tmp_path, monkeypatch):
         assert (again.path / name).read_bytes() == (done.path / name).read_bytes()
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_a_part_of_the_maps_becomes_the_same_with_the_same_parameters(done, pixels, year_map, tmp_path):
     where = {"transform": WUHAN * Affine.translation(11, 13)}
-    part = [
+    piece = [
         year_map(year, share_HW[13:50, 11:40], name=f"part{year}", **where)
         for year, share_HW in zip(YEARS, pixels, strict=True)
     ]
-    report = map_years(part, tmp_path / "part", parameters=done.path / "years.json")
+    report = map_years(piece, tmp_path / "part", parameters=done.path / "years.json")
     for year in YEARS:
-        whole = read_map(done.path / f"{year}.tif")[:, 13:50, 11:40]
-        np.testing.assert_array_equal(read_map(report.path / f"{year}.tif"), whole)
+        full = read_map(done.path / f"{year}.tif")[:, 13:50, 11:40]
+        np.testing.assert_array_equal(read_map(report.path / f"{year}.tif"), full)
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_without_loss_nothing_goes_back(maps, tmp_path):
     report = map_years(maps, tmp_path / "out", loss=0)
     classes = np.stack([read_map(report.path / f"{year}.tif")[0] for year in YEARS])
     assert report.loss == 0 and report.back_share[1] == 0 and (np.diff(classes.astype(int), axis=0) >= 0).all()
 
 
-def test_an_interrupted_run_is_made_again(done, maps):
-    before = (done.path / "growth.tif").read_bytes()
-    (done.path / "years.json").unlink()
-    (done.path / "growth.tif").unlink()
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
+@pytest.mark.parametrize("gone", [("years.json", "growth.tif"), ("2019_prob.tif",)])
+def test_what_an_interrupted_run_lacks_is_made_again(done, maps, gone):
+    before = (done.path / gone[-1]).read_bytes()
+    for name in gone:
+        (done.path / name).unlink()
     assert not map_years(maps, done.path).already_there
-    assert (done.path / "growth.tif").read_bytes() == before
+    assert (done.path / gone[-1]).read_bytes() == before
 
 
-def test_a_missing_file_is_made_again(done, maps):
-    (done.path / "2019_prob.tif").unlink()
-    assert not map_years(maps, done.path).already_there
-    assert (done.path / "2019_prob.tif").exists()
-
-
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_other_options_are_refused_and_replaced_on_demand(done, maps):
     with pytest.raises(ValueError, match="years of other maps or options: choose another --out"):
         map_years(maps, done.path, loss=0)
     assert map_years(maps, done.path, loss=0, overwrite=True).loss == 0
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_maps_of_former_years_go_with_them(done, maps):
     report = map_years(maps[:3], done.path, overwrite=True)
     assert report.years == YEARS[:3] and not list(done.path.glob("2023*"))
@@ -227,6 +250,8 @@ def test_maps_without_a_known_pixel_are_refused(year_map, tmp_path):
         map_years(unknown, tmp_path / "out")
 
 
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
 def test_the_command_makes_the_folder(maps, tmp_path, capsys):
     assert isamap.main(["years", *map(str, maps), "--out", str(tmp_path / "out"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
@@ -236,3 +261,13 @@ def test_the_command_makes_the_folder(maps, tmp_path, capsys):
 def test_the_command_says_a_mistake_in_one_sentence(maps, tmp_path, capsys):
     assert isamap.main(["years", str(maps[0]), "--out", str(tmp_path / "out")]) == 2
     assert "1 maps: give 2 to 100" in capsys.readouterr().err
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("unpainted")
+def test_an_interrupted_run_is_made_again(done, maps):
+    before = (done.path / "growth.tif").read_bytes()
+    (done.path / "years.json").unlink()
+    (done.path / "growth.tif").unlink()
+    assert not map_years(maps, done.path).already_there
+    assert (done.path / "growth.tif").read_bytes() == before

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from affine import Affine
 
-from inference.years import sample, series
-from inference.years.series import open_series
+from isamap.inference.years import series
+from isamap.inference.years.series import open_series
 from tests.inference.years.conftest import WUHAN, random_shares
 
 
@@ -35,6 +35,7 @@ def test_rows_are_the_maps_pixels(year_map):
     np.testing.assert_array_equal(np.concatenate([piece.share_THW for piece in pieces], axis=1), np.stack(pixels))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -43,6 +44,7 @@ def test_rows_are_the_maps_pixels(year_map):
         ({"name": "again", "period_start": "2017-07-01", "period_end": "2017-08-01"}, "both of 2017: give one map"),
         ({"period_start": "", "name": "undated"}, "does not say of which time it is"),
         ({"classes": "impervious,pervious"}, "give maps of one legend"),
+        ({"target": "share"}, "holds percents, and a series of years follows probabilities"),
     ],
 )
 def test_maps_that_are_no_series_are_refused(year_map, changes, words):
@@ -85,22 +87,23 @@ def test_maps_of_several_seasons_are_named_as_such(year_map):
     assert "different times of the year" in opened.notes[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("row", "col"), [(0, 0), (4, 8), (12, 20)])
 def test_the_sample_is_fixed_to_the_ground(year_map, monkeypatch, row, col):
     """A part of a map takes the same pixels of its ground as the whole map does, for the same step."""
     monkeypatch.setattr(series, "ROWS_PX", 7)
-    whole = [shares(year, (64, 48)) for year in (2017, 2019)]
-    part = [each[row : row + 32, col : col + 24] for each in whole]
+    full = [shares(year, (64, 48)) for year in (2017, 2019)]
+    window = [each[row : row + 32, col : col + 24] for each in full]
     where = {"transform": WUHAN * Affine.translation(col, row)}
-    large = open_series([year_map(year, each) for year, each in zip((2017, 2019), whole, strict=True)])
+    large = open_series([year_map(year, each) for year, each in zip((2017, 2019), full, strict=True)])
     small = open_series(
-        [year_map(year, each, name=f"part{year}", **where) for year, each in zip((2017, 2019), part, strict=True)]
+        [year_map(year, each, name=f"part{year}", **where) for year, each in zip((2017, 2019), window, strict=True)]
     )
-    taken = sample.sampled(large, most=64 * 48 // 16)
+    taken = series.sampled(large, most=64 * 48 // 16)
     step, origin = 4, (round(WUHAN.f / WUHAN.e), round(WUHAN.c / WUHAN.a))
     rows, cols = (slice(-first % step, None, step) for first in origin)
-    np.testing.assert_array_equal(taken, np.stack([each[rows, cols].ravel() for each in whole]))
+    np.testing.assert_array_equal(taken, np.stack([each[rows, cols].ravel() for each in full]))
     inside = np.zeros((64, 48), bool)
     inside[row : row + 32, col : col + 24] = True
     kept = inside[rows, cols].ravel()
-    np.testing.assert_array_equal(sample.sampled(small, most=32 * 24 // 16), taken[:, kept])
+    np.testing.assert_array_equal(series.sampled(small, most=32 * 24 // 16), taken[:, kept])

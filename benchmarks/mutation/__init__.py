@@ -1,0 +1,1 @@
+"""How sharp the tests are: small changes of the program, each against the tests nearest to it."""

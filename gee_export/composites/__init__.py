@@ -1,0 +1,1 @@
+"""Composites as assets: made once by an Export task, read by pixels afterwards."""

@@ -1,0 +1,1 @@
+"""How an image is cut into windows, strips and pages."""

@@ -1,0 +1,1 @@
+"""Where a map's pixels come from: composites, images and ground, checked."""

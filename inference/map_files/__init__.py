@@ -1,0 +1,1 @@
+"""Maps as files: GeoTIFF, its sidecar and its legend."""

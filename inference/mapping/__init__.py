@@ -1,0 +1,1 @@
+"""A request and a checkpoint in, one map out."""

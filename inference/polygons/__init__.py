@@ -1,0 +1,1 @@
+"""Polygons and coarse grids made of maps."""

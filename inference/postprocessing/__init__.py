@@ -1,0 +1,1 @@
+"""What is done with probabilities and classes after the network."""

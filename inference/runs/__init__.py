@@ -1,0 +1,1 @@
+"""Runs of many tiles: requests in, tiles and their report out."""

@@ -1,0 +1,88 @@
+"""How maps are judged on real ground: measures from counts against scikit-learn's, cells, grids of the samples."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import rasterio
+from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+
+from benchmarks import real_ground
+from isamap.inference.map_files.legend import PROB_STEPS
+from tests.test_real_samples import SHARED, needs_shared
+
+
+def pixels(seed: int = 0, count: int = 500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Stored probabilities with many ties, classes that follow them loosely, cells."""
+    rng = np.random.default_rng(seed)
+    step = rng.integers(0, 12, count) * 20
+    return step / PROB_STEPS, rng.random(count) < step / PROB_STEPS, np.arange(count) // 50
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5])
+def test_measures_of_counts_are_those_of_the_pixels(threshold):
+    probability, impervious, cell = pixels()
+    counts = real_ground.by_cell(probability, impervious, cell).sum(axis=0)
+    actual = {name: value[0] for name, value in real_ground.measures(counts[None], threshold).items()}
+    called = probability >= threshold
+    assert actual["oa"] == pytest.approx(accuracy_score(impervious, called))
+    assert actual["f1"] == pytest.approx(f1_score(impervious, called))
+    assert actual["auc"] == pytest.approx(roc_auc_score(impervious, probability))
+
+
+def test_cells_keep_their_own_pixels():
+    probability, impervious, cell = pixels()
+    counts = real_ground.by_cell(probability, impervious, cell)
+    assert counts.shape == (10, 2, PROB_STEPS + 1) and (counts.sum(axis=(1, 2)) == 50).all()
+    assert counts[3, 1].sum() == impervious[cell == 3].sum()
+
+
+def test_the_threshold_of_other_grounds_weighs_each_alike():
+    """A ground of four pixels says .4, one of four hundred .8: at .4 the first is right and the second half wrong."""
+    few = real_ground.by_cell(np.array([0.1, 0.4, 0.7, 0.8]), np.array([0, 1, 1, 1], bool), np.zeros(4, int))[0]
+    many = real_ground.by_cell(
+        np.repeat([0.1, 0.6, 0.8], [100, 100, 200]),
+        np.repeat([False, False, True], [100, 100, 200]),
+        np.zeros(400, int),
+    )[0]
+    assert real_ground.best_elsewhere([many]) == pytest.approx(0.61, abs=0.01)
+    assert real_ground.best_elsewhere([few]) == pytest.approx(0.11, abs=0.01)
+    # F1 of .8 and 1 above .6; 1 and .8 below
+    assert real_ground.best_elsewhere([few, few, many]) == pytest.approx(0.11, abs=0.01)
+    assert real_ground.best_elsewhere([few, many, many]) == pytest.approx(0.61, abs=0.01)
+
+
+def test_a_missing_class_has_no_auc():
+    counts = real_ground.by_cell(np.array([0.5, 0.7]), np.array([True, True]), np.array([0, 0]))
+    assert np.isnan(real_ground.measures(counts, 0.5)["auc"][0])
+
+
+@needs_shared
+def test_the_points_of_leipzig_lie_on_their_pixels(tmp_path):
+    """The points' own columns hold the raster's values."""
+    import geopandas as gpd
+
+    ground = real_ground.leipzig(SHARED, tmp_path)
+    points = gpd.read_file(SHARED / "leipzig" / "leipzig_points.gpkg")
+    with rasterio.open(ground.image) as source:
+        b4 = source.read(3)[ground.row_N, ground.col_N]
+    np.testing.assert_allclose(b4, points["b04"] * 1e-4, rtol=1e-5)
+    assert ground.impervious_N.sum() == 36 and len(ground.row_N) == 97
+
+
+@needs_shared
+@pytest.mark.parametrize(("at", "share"), [(1, 198 / 9945), (2, 0.234), (3, 0.0159)])
+def test_samples_are_reflectance_with_the_share_that_is_told(tmp_path, at, share):
+    ground = real_ground.known_grounds(SHARED, tmp_path)[at]
+    with rasterio.open(ground.image) as source:
+        assert source.descriptions == real_ground.BANDS
+        b8 = source.read(4)
+    assert 0.1 < np.median(b8) < 0.5 and b8.min() > -0.01
+    assert ground.impervious_N.mean() == pytest.approx(share, rel=0.01)
+
+
+def test_the_table_has_a_row_for_each_ground_and_predictor():
+    figures = {"oa": 0.9, "f1": 0.8, "auc": 0.99, "intervals": {"oa": [0.8, 1.0], "f1": None, "auc": [0.9, 1.0]}}
+    text = real_ground.table({"forest": {"here": figures}, "net": {"here": figures}})
+    assert text.splitlines()[2] == "| here | forest | .90 [.80, 1.00] | .80 | .99 [.90, 1.00] |"
+    assert len(text.splitlines()) == 4

@@ -1,0 +1,118 @@
+"""The network that comes with isamap: found by its name, whole, small, told what it is, and good on real ground."""
+
+from __future__ import annotations
+
+import shutil
+from configparser import ConfigParser
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import isamap
+from benchmarks import real_ground
+from isamap import training
+from isamap.gee_export.base.errors import Fault
+from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints import places
+from tests.inference.conftest import WUHAN, stored_scene, write_tif
+from tests.support.map_files import read_map
+from tests.support.one_thread import one_thread  # noqa: F401
+from tests.test_real_samples import SHARED, needs_shared
+
+ROOT = Path(__file__).resolve().parents[2]
+LARGEST_BYTES = 4 << 20
+
+
+def test_the_name_is_the_packaged_folder():
+    trained = ck.load("starter")
+    assert Path(trained.location) == ROOT / "training" / "starter"
+    assert trained.fingerprint == places.PACKAGED["starter"]
+    assert trained.band_names == ("B2", "B3", "B4", "B8", "B11") and trained.level == "L2A"
+
+
+def test_it_is_small_and_safetensors_alone():
+    files = {file.name: file.stat().st_size for file in (ROOT / "training" / "starter").iterdir()}
+    assert set(files) == {ck.WEIGHTS, ck.DESCRIPTION, ck.CARD} and sum(files.values()) <= LARGEST_BYTES
+
+
+def test_the_wheel_holds_it():
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert "starter/*" in parser["options.package_data"]["isamap.training"].split()
+
+
+def test_its_card_says_licence_and_simulation():
+    card = (ROOT / "training" / "starter" / ck.CARD).read_text("utf-8")
+    assert 'license: "apache-2.0"' in card and '"simulated"' in card and "Processing levels: l2a, l1c." in card
+
+
+@pytest.fixture
+def copied(tmp_path, monkeypatch) -> Path:
+    """A copy of the packaged folder in the place of the package."""
+    shutil.copytree(ROOT / "training" / "starter", tmp_path / "starter")
+    monkeypatch.setattr(places, "_PACKAGE", tmp_path)
+    return tmp_path / "starter"
+
+
+def test_changed_weights_are_refused(copied):
+    weights = bytearray((copied / ck.WEIGHTS).read_bytes())
+    weights[-1] ^= 1
+    (copied / ck.WEIGHTS).write_bytes(bytes(weights))
+    with pytest.raises(Fault, match="damaged"):
+        ck.load("starter").build()
+
+
+def test_another_checkpoint_in_its_place_is_refused(copied):
+    trained = ck.load(copied)
+    ck.rewrite(replace(trained, thresholds={"impervious": 0.9}), copied)
+    with pytest.raises(Fault, match="install isamap again"):
+        ck.load("starter")
+
+
+def test_a_folder_of_that_name_is_not_taken_in_silence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "starter").mkdir()
+    with pytest.raises(ValueError, match=r"write \./starter for the folder"):
+        ck.load("starter")
+
+
+def test_a_folder_of_that_name_is_reached_by_its_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "training" / "starter", tmp_path / "starter")
+    assert ck.load("./starter").location == "starter"
+
+
+def test_the_command_maps_with_it(tmp_path, capsys):
+    """Bands of any order, and more than it needs."""
+    names = ("B11", "B8", "B4", "B3", "B2", "B12")
+    stored = stored_scene(70, 80)[[0, 3, 2, 1, 0, 0]]
+    scene = write_tif(tmp_path / "s.tif", stored, names=names, scales=(1e-4,) * 6, transform=WUHAN)
+    out = tmp_path / "map.tif"
+    assert isamap.main(["map", "--checkpoint", "starter", "--input", str(scene), "--out", str(out)]) == 0
+    assert set(np.unique(read_map(out)[0])) <= {0, 1, 255}
+    assert "simulated training" in capsys.readouterr().out
+
+
+@needs_shared
+def test_it_finds_leipzig(tmp_path):
+    """The floors that it was made for; docs/starter.md prints what it reaches."""
+    ground = real_ground.leipzig(SHARED, tmp_path)
+    judged = real_ground.judged(Path("starter"), [ground], tmp_path)[ground.name]
+    assert judged["auc"] >= 0.97 and judged["f1"] >= 0.85
+
+
+@pytest.mark.long
+def test_fine_tuning_begins_where_it_ended(hamlet, tmp_path):
+    """Steps too small to change anything: filters of bands that both know are the starter's; B11 goes, VV comes."""
+    settings = {"epochs": 1, "batch": 4, "crop": 32, "lr": 1e-12, "weight_decay": 0, "ema": 0, "device": "cpu"}
+    training.train(hamlet, None, tmp_path / "run", start="starter", settings=settings)
+    tuned, starter = ck.load(tmp_path / "run"), ck.load("starter")
+    old, new = (dict(trained.build().named_parameters()) for trained in (starter, tuned))
+    band = "B4"
+    at = [trained.band_names.index(band) for trained in (starter, tuned)]
+    stem = "encoder.blocks.0.0.0.weight"
+    torch.testing.assert_close(new[stem][:, at[1]], old[stem][:, at[0]], atol=1e-6, rtol=0)
+    assert "fine-tuned" in (tmp_path / "run" / "best" / "card.md").read_text().lower()
