@@ -104,8 +104,8 @@ class Meter:
     def unnoted(self) -> dict[str, dict[str, float]]:
         """What no row of the ledger holds yet, for the next one; nothing the second time."""
         noted, self._unnoted = self._unnoted, {}
-        # Handed over once, so that rows of the ledger add up, whichever run wrote them.
-        return {NOTE: {name: round(amount, 6) for name, amount in noted.items()}} if noted else {}
+        # Handed over once and whole, so that rows of the ledger add up, whichever run wrote them.
+        return {NOTE: noted} if noted else {}
 
     @property
     def source(self) -> str:

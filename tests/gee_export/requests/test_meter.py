@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from isamap.gee_export.base.errors import Fault
@@ -65,6 +65,7 @@ def test_the_limit_ends_with_the_exit_code_of_a_fault():
 
 
 @given(EFFORTS, EFFORTS)
+@example([(0.0390625, 3.0)], [(4.0, None)])  # an effort rounded in the ledger is another rate
 def test_runs_that_continue_count_as_one(first, second):
     full, before = Meter(), Meter()
     run(full, [*first, *second])
