@@ -1,5 +1,5 @@
 # make demo: the whole way on the simulated world; CATALOG=open: a map of the real Wuhan, no account and no training.
-# make test: the default tests; make test-all: everything that CI runs. None needs an account, a GPU or a network.
+# make test: the default tests; make test-all: the long ones and the engine's too. None needs an account, a GPU or a network.
 # PIP_ARGS goes to pip as it is, for example the index of PyTorch's CPU builds (see docs/install.md).
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +7,10 @@ PIP_ARGS ?=
 OUT ?= .
 
 BIN = $(VENV)/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS)
+# Versions that the tests passed with, also of what builds (new pips ask the second name for those). CONSTRAINTS= is without.
+CONSTRAINTS ?= constraints.txt
+PINNED = PIP_CONSTRAINT=$(CONSTRAINTS) PIP_BUILD_CONSTRAINT=$(CONSTRAINTS)
+PIP = $(PINNED) $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 DATA = $(OUT)/data/wuhan-2019-06
 RUN = $(OUT)/runs/wuhan
 MAP = $(OUT)/maps/wuhan-2020-06.tif
@@ -21,11 +24,12 @@ CARD = docs/img/card.jpg
 
 TOOLS = $(VENV)-tools
 PYTHON_LOCKED = 3.11
-UV = $(TOOLS)/bin/uv pip compile --quiet --no-config --generate-hashes --no-annotate --no-header
-NO_ADDRESSES = --no-emit-index-url --no-emit-find-links
+UV = $(TOOLS)/bin/uv pip compile --quiet --no-config --no-annotate --no-header --no-emit-index-url --no-emit-find-links \
+	--python-version $(PYTHON_LOCKED) --python-platform x86_64-unknown-linux-gnu
+TESTED = --extra runtime --extra cluster --extra foundation --extra docs --extra test --extra learning
 
-.PHONY: demo picture card counts notebooks docs test test-long test-all engine-venv slow mutants lint style types engine-types \
-	lock sbom release clean
+.PHONY: demo smoke picture card counts notebooks docs test test-long test-all test-newest test-random test-engine engine-venv \
+	slow mutants lint style types engine-types lock sbom release clean
 
 ifeq ($(CATALOG),open)
 demo: $(VENV)/.demo
@@ -79,34 +83,63 @@ docs: $(VENV)/.docs counts
 	$(BIN)/python -m sphinx -W --keep-going --quiet -b html docs build/docs
 	@echo "open build/docs/index.html"
 
+# The way of the demo in a minute, over a small place: what is broken everywhere shows here first. It compiles the kernels,
+# which both workers of the tests then read.
+SMOKE = ISAMAP_HOME=$(OUT)/build/smoke/home $(BIN)/isamap
+
+smoke: $(VENV)/.test
+	rm -rf $(OUT)/build/smoke
+	$(SMOKE) export --region wuhan --month 2019-06 --bbox 114.25 30.53 114.31 30.58 --out $(OUT)/build/smoke/data
+	$(SMOKE) train --data $(OUT)/build/smoke/data --recipe crofusenet-tiny --out $(OUT)/build/smoke/run --set epochs=1
+	$(SMOKE) map --checkpoint $(OUT)/build/smoke/run --region wuhan --month 2019-06 --bbox 114.26 30.54 114.29 30.56 \
+		--out $(OUT)/build/smoke/map.tif
+	$(SMOKE) publish $(OUT)/build/smoke/map.tif --asset projects/local/assets/smoke
+
 # Two tests at a time: more than one thread each would wait for the other's. Compiled modules are kept for the many
 # processes that the tests start, whatever the machine has set. Tests of one file share a worker and so its fixtures; files
-# begin in the order that tests/conftest.py gives them.
-TEST = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# begin in the order that tests/conftest.py gives them. ARGS goes to pytest. What fails is run once more (.ci/verdict.py).
+ALONE = OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
+TWO = -n 2 --dist loadfile --no-loadscope-reorder
+TEST = $(ALONE) $(BIN)/python .ci/verdict.py $(TWO)
+EVERYTHING = -m "not google and not network"
 
-ENGINE = -C local_ee PYTHON="$(abspath $(BIN)/python)" VENV="$(abspath $(VENV))-local-ee" PIP_ARGS="$(PIP_ARGS)"
+ENGINE = -C local_ee PYTHON="$(abspath $(BIN)/python)" VENV="$(abspath $(VENV))-local-ee" PIP_ARGS="$(PIP_ARGS)" \
+	CONSTRAINTS="$(addprefix ../,$(CONSTRAINTS))"
 
 test: $(VENV)/.test
-	$(TEST)
+	$(TEST) $(ARGS)
 
 test-long: $(VENV)/.test
-	$(TEST) -m "long and not google"
+	$(TEST) -m "long and not google and not network" $(ARGS)
 
-# Everything that CI runs: the product's tests, short and long at once, as many files make one thing for tests of both; and
-# those of the engine in a virtual environment of its own.
+# The engine's own tests, in a virtual environment that holds nothing of isamap.
+test-engine: engine-venv
+	$(MAKE) $(ENGINE) test
+
+# Everything: the product's tests, short and long at once, as many files make one thing for tests of both; and the engine's.
 test-all: $(VENV)/.test
 	$(MAKE) -j 2 lint engine-venv
-	$(TEST) -m "not google and not network"
-	$(MAKE) $(ENGINE) test
+	$(TEST) $(EVERYTHING)
+	$(MAKE) test-engine ARGS='-m ""'
+
+# The default tests with the newest releases of all libraries, which the lock keeps away from the others.
+test-newest:
+	$(MAKE) test VENV=$(VENV)-newest CONSTRAINTS=
+
+# The default tests with other drawn examples, which the seed draws again. What it finds becomes an example of its test.
+SEED ?= $(shell $(PYTHON) -c "import random; print(random.randrange(2**32))")
+test-random: $(VENV)/.test
+	@echo "make test-random SEED=$(SEED)"
+	$(ALONE) $(BIN)/python -m pytest $(TWO) --hypothesis-profile=random --hypothesis-seed=$(SEED) $(ARGS)
 
 engine-venv: $(VENV)/.test
 	$(MAKE) $(ENGINE) "$(abspath $(VENV))-local-ee/.test"
 
-# The test files that take longest, in seconds of both sets.
+# The test files and the fixtures that take longest, in seconds of both sets, from one run.
 slow: $(VENV)/.test
-	mkdir -p build
-	$(TEST) -m "not google and not network" -q --junitxml build/tests.xml
-	$(BIN)/python -m benchmarks.slow_tests build/tests.xml
+	rm -rf build/durations
+	$(ALONE) $(BIN)/python -m pytest $(TWO) $(EVERYTHING) -q -p benchmarks.slow_tests $(ARGS) || true
+	$(BIN)/python -m benchmarks.slow_tests
 
 # How many small changes of the program the nearest tests notice, in build/mutants.
 mutants: $(VENV)/.test
@@ -124,12 +157,18 @@ types: $(VENV)/.test
 engine-types: $(VENV)/.test
 	cd local_ee && $(abspath $(BIN)/mypy)
 
-# Every package that an installation on Linux (x86-64) has, with version and hashes, from PyPI; torch as constraints.txt
-# says. Install with: pip install --require-hashes -r requirements.lock && pip install --no-deps ./local_ee .
+# What a fresh installation on Linux (x86-64) gets, from PyPI. constraints.txt: versions of all that the tests use, for
+# `make` and `pip install -c`; a CPU build of torch counts. requirements.lock: what isamap alone needs, with hashes, for
+# `pip install --require-hashes -r requirements.lock && pip install --no-deps ./local_ee .`. torch stays as it is pinned.
 lock: $(TOOLS)/.done
 	mkdir -p build/lock && grep -v '^    local-ee' setup.cfg > build/lock/setup.cfg && cp pyproject.toml README.md build/lock
-	$(UV) $(NO_ADDRESSES) --upgrade --python-version $(PYTHON_LOCKED) --python-platform x86_64-unknown-linux-gnu \
-		--constraint constraints.txt --output-file requirements.lock build/lock/setup.cfg local_ee/pyproject.toml
+	grep '^torch==' constraints.txt > build/lock/torch.txt
+	echo 'setuptools>=77' > build/lock/build.in
+	$(UV) --upgrade --constraint build/lock/torch.txt $(TESTED) --output-file build/lock/constraints.txt \
+		build/lock/setup.cfg local_ee/pyproject.toml build/lock/build.in
+	$(UV) --upgrade --constraint build/lock/constraints.txt --generate-hashes --output-file requirements.lock \
+		build/lock/setup.cfg local_ee/pyproject.toml
+	cp build/lock/constraints.txt constraints.txt
 
 # A bill of materials (CycloneDX 1.6, JSON) of the locked packages; same lock, same file.
 sbom: $(TOOLS)/.done
