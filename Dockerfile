@@ -5,7 +5,7 @@ FROM python:3.11-slim
 WORKDIR /opt/isamap
 COPY . .
 ARG PIP_ARGS=""
-RUN pip install --no-cache-dir $PIP_ARGS -c constraints.txt ./local_ee ".[serve,runtime]" \
+RUN pip install --no-cache-dir $PIP_ARGS -c constraints.txt ./local_ee ".[runtime]" \
     && useradd --uid 1000 --create-home isamap
 USER isamap
 WORKDIR /work

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from configparser import ConfigParser
 from pathlib import Path
@@ -122,6 +123,16 @@ def required() -> dict[str, str]:
     return dict(line.split(">=") for line in lines if not line.startswith("local-ee"))  # of this repository
 
 
+def tested() -> list[str]:
+    """Names of what the extras `test` of both distributions, and their builds, ask for."""
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    engine = tomllib.loads((ROOT / "local_ee" / "pyproject.toml").read_text("utf-8"))
+    lines = parser["options.extras_require"]["test"].split() + engine["project"]["optional-dependencies"]["test"]
+    lines += engine["project"]["dependencies"] + engine["build-system"]["requires"]
+    return sorted({re.split(r"[\[=>]", line)[0].lower() for line in lines})
+
+
 def test_the_lock_holds_nothing_but_versions_with_hashes():
     """No address of an index, no path: it may be given away."""
     text = (ROOT / "requirements.lock").read_text("utf-8")
@@ -135,5 +146,27 @@ def test_the_lock_satisfies_what_is_required(name):
     assert Version(lock()[name]) >= Version(required()[name])
 
 
-def test_the_lock_has_the_torch_of_the_constraints():
-    assert f"torch=={lock()['torch']}" in (ROOT / "constraints.txt").read_text("utf-8").split()
+def constraints() -> dict[str, str]:
+    """Version by name, of the lock that the tests run with."""
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    return dict(line.split("==") for line in lines)
+
+
+def test_the_lock_of_the_tests_holds_nothing_but_versions():
+    assert all(re.fullmatch(r"[a-z0-9.-]+==[0-9][0-9a-z.]*", "==".join(pair)) for pair in constraints().items())
+
+
+def test_both_locks_agree():
+    assert lock().items() <= constraints().items()
+
+
+@pytest.mark.parametrize("name", tested())
+def test_the_lock_of_the_tests_pins_what_they_need(name):
+    assert name in constraints()
+
+
+def test_the_container_asks_for_extras_that_are_there():
+    asked = re.search(r'"\.\[(.*)\]"', (ROOT / "Dockerfile").read_text("utf-8"))[1].split(",")
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    assert set(asked) <= set(parser["options.extras_require"])
