@@ -120,8 +120,9 @@ def rows() -> list[tuple[str, str]]:
 
 @pytest.mark.long
 def test_some_of_the_wrong_algorithms_of_the_page_are_caught_today():
-    """Others each time: all of them take an hour."""
-    names, tests = zip(*random.sample(rows(), 3), strict=True)
+    """The same each time, because all of them take an hour: two by a seed, and one whose test is a long one."""
+    one = [row for row in rows() if row[0] == "TemporalSegmentation.Ccdc"]
+    names, tests = zip(*random.Random(1).sample(rows(), 2), *one, strict=True)
     done = corruption_run("--algorithms", *names, "--", *{test.partition("::")[0] for test in tests})
     assert done.returncode == 0, done.stdout + done.stderr
 
