@@ -16,23 +16,24 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PLACES = {
-    "setup.cfg": r"(?m)^version = (\S+)$",
-    "CITATION.cff": r"(?m)^version: (\S+)$",
-    "packaging/conda/recipe.yaml": r"(?m)^  version: (\d\S*)$",
-    "local_ee/pyproject.toml": r'(?m)^version = "(\S+)"$',
-    "CHANGELOG.md": r"(?m)^## (\d\S+?),? ",
-    "local_ee/CHANGELOG.md": r"(?m)^## (\d\S+?),? ",
-}
+PLACES = (
+    ("setup.cfg", r"(?m)^version = (\S+)$"),
+    ("setup.cfg", r"(?m)^    local-ee\S*==([^+\s]+)"),
+    ("CITATION.cff", r"(?m)^version: (\S+)$"),
+    ("packaging/conda/recipe.yaml", r"(?m)^  version: (\d\S*)$"),
+    ("local_ee/pyproject.toml", r'(?m)^version = "([^+"]+)'),
+    ("CHANGELOG.md", r"(?m)^## (\d\S+?),? "),
+    ("local_ee/CHANGELOG.md", r"(?m)^## (\d\S+?),? "),
+)
 FORM = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 
 
-def versions(root: Path = ROOT) -> dict[str, str]:
-    """What each file says; ValueError where one says nothing."""
-    stated = {name: re.search(pattern, (root / name).read_text("utf-8")) for name, pattern in PLACES.items()}
-    if silent := [name for name, match in stated.items() if match is None]:
+def versions(root: Path = ROOT) -> list[str]:
+    """What each place says; ValueError where one says nothing."""
+    stated = [(name, re.search(pattern, (root / name).read_text("utf-8"))) for name, pattern in PLACES]
+    if silent := [name for name, match in stated if match is None]:
         raise ValueError(f"{', '.join(silent)}: no version where one is expected")
-    return {name: match[1] for name, match in stated.items() if match}
+    return [match[1] for _, match in stated if match]
 
 
 def set_version(new: str, root: Path = ROOT) -> None:
@@ -40,7 +41,7 @@ def set_version(new: str, root: Path = ROOT) -> None:
     if not FORM.fullmatch(new):
         raise ValueError(f"version {new!r}: expected MAJOR.MINOR.PATCH, with a1, b1 or rc1 behind it at most")
     versions(root)
-    for name, pattern in PLACES.items():
+    for name, pattern in PLACES:
         text = (root / name).read_text("utf-8")
         start, end = re.search(pattern, text).span(1)  # type: ignore[union-attr]
         (root / name).write_text(text[:start] + new + text[end:], "utf-8")

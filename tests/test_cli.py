@@ -95,6 +95,17 @@ def test_an_unexpected_error_says_how_to_see_where(capsys):
     assert "ISAMAP_TRACEBACK=1" in capsys.readouterr().err
 
 
+def test_without_its_engine_it_says_how_to_install_both(monkeypatch, capsys):
+    """As after `pip install --no-deps .`."""
+    monkeypatch.setitem(sys.modules, "local_ee.catalogs", None)
+    monkeypatch.setitem(sys.modules, "local_ee", None)
+    command = ["map", "--checkpoint", "starter", "--catalog", "open", "--bbox", "114.24", "30.54", "114.28", "30.58"]
+    assert isamap.main([*command, "--month", "2023-06", "--out", "map.tif"]) == console.USER_MISTAKE
+    assert capsys.readouterr().err == (
+        "error: the local engine is not installed; run `pip install ./local_ee .` in the folder of the clone\n"
+    )
+
+
 def test_an_unknown_command_names_the_known_ones(capsys):
     assert isamap.main(["frobnicate"]) == console.USER_MISTAKE
     assert "expected export, " in capsys.readouterr().err

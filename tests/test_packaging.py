@@ -110,6 +110,12 @@ def test_it_lives_beside_a_distribution_that_owns_the_names_of_our_folders(wheel
     assert shown.stdout.split() == [isamap.version(), "isamap.inference"], shown.stderr
 
 
+def test_no_address_is_named_that_a_stranger_may_own():
+    """Nothing is registered under this name: whoever takes it would be installed from, or believed."""
+    files = [ROOT / name for name in tracked() if not name.startswith("tests/") and (ROOT / name).is_file()]
+    assert [path for path in files if b"github.com/isamap" in path.read_bytes()] == []
+
+
 def lock() -> dict[str, str]:
     """Version by name."""
     return {name: version for name, version, _ in LOCKED.findall((ROOT / "requirements.lock").read_text("utf-8"))}
@@ -123,7 +129,7 @@ def required() -> dict[str, str]:
     return dict(line.split(">=") for line in lines if not line.startswith("local-ee"))  # of this repository
 
 
-def tested() -> list[str]:
+def names_needed() -> list[str]:
     """Names of what the extras `test` of both distributions, and their builds, ask for."""
     parser = ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
@@ -160,7 +166,7 @@ def test_both_locks_agree():
     assert lock().items() <= constraints().items()
 
 
-@pytest.mark.parametrize("name", tested())
+@pytest.mark.parametrize("name", names_needed())
 def test_the_lock_of_the_tests_pins_what_they_need(name):
     assert name in constraints()
 
@@ -170,3 +176,45 @@ def test_the_container_asks_for_extras_that_are_there():
     parser = ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     assert set(asked) <= set(parser["options.extras_require"])
+
+
+def engine_requirement():
+    from packaging.requirements import Requirement
+
+    parser = ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    [line] = [line for line in parser["options"]["install_requires"].split() if line.startswith("local-ee")]
+    return Requirement(line)
+
+
+def test_the_engine_of_this_clone_is_what_isamap_asks_for():
+    engine = tomllib.loads((ROOT / "local_ee" / "pyproject.toml").read_text("utf-8"))["project"]
+    requirement = engine_requirement()
+    assert (requirement.name, requirement.extras) == (engine["name"], {"learning"})
+    assert requirement.specifier.contains(engine["version"])
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "0.1.1", "9.9", "0.1.0.post1"])
+def test_no_version_that_an_index_may_serve_is_taken_for_the_engine(version):
+    """PyPI refuses local versions (PEP 440, "Local version identifiers"): a stranger's `local-ee` has another one."""
+    assert not engine_requirement().specifier.contains(version, prereleases=True)
+
+
+@pytest.mark.long
+def test_a_strangers_engine_is_not_installed(wheels, tmp_path):
+    """pip, with our wheel and an index that has another `local-ee`, ends with a sentence that says where ours is."""
+    stranger = tmp_path / "index"
+    stranger.mkdir()
+    shutil.copy(next(wheels.glob("isamap-*.whl")), stranger)
+    for version in ("0.1.0", "9.9"):
+        with zipfile.ZipFile(stranger / f"local_ee-{version}-py3-none-any.whl", "w") as wheel:
+            head = f"local_ee-{version}.dist-info"
+            wheel.writestr(f"{head}/METADATA", f"Metadata-Version: 2.1\nName: local-ee\nVersion: {version}\n")
+            wheel.writestr(f"{head}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{head}/RECORD", "")
+    pip = [sys.executable, "-m", "pip", "install", "--no-index", "--find-links", str(stranger), "--ignore-installed"]
+    done = subprocess.run(
+        [*pip, "--target", str(tmp_path / "target"), "isamap"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "No matching distribution found for local-ee[learning]==0.1.0+from.the.clone" in done.stderr

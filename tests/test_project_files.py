@@ -51,7 +51,7 @@ def test_the_conda_recipe_asks_for_what_pip_asks():
     run = dict(line.partition(" ")[::2] for line in recipe["requirements"]["run"])
     parser = ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    expected = dict(re.split(r"(?=>=)", line) for line in parser["options"]["install_requires"].split())
+    expected = dict(re.split(r"(?=[>=]=)", line) for line in parser["options"]["install_requires"].split())
     second = {"torch": "pytorch", "opencv-python-headless": "opencv", "matplotlib": "matplotlib-base"}
     missing = {name: bound for name, bound in expected.items() if run.get(second.get(name, name)) != bound}
     assert missing.keys() == {"local-ee[learning]"}

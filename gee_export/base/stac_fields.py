@@ -17,7 +17,7 @@ LICENCE_PAGES = {
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "ODbL-1.0": "https://opendatacommons.org/licenses/odbl/1-0/",
 }
-PROCESSOR = {"name": "isamap", "roles": ["processor"], "url": "https://github.com/isamap/isamap"}
+PROCESSOR = {"name": "isamap", "roles": ["processor"]}
 SIMULATOR = {"name": "isamap's local engine (simulated)", "roles": ["producer"]}
 
 

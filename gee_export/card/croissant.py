@@ -97,7 +97,7 @@ def document(data: Dataset) -> dict[str, Any]:
         "description": f"{simulated}{len(data)} patches of {head.size} x {head.size} pixels with the bands "
         f"{', '.join(head.band_names)}, cut by isamap.",
         "license": pages or [OWN_LICENCE],
-        "url": "https://github.com/isamap/isamap",
+        "url": "./",  # required; the folder of this file, wherever it lies
         "version": "1.0.0",
         "identifier": data.fingerprint,
         "keywords": ["impervious surface", "semantic segmentation", *(["simulated"] if head.simulated else [])],

@@ -134,7 +134,13 @@ def _logged(prog: str, words: Sequence[str]) -> Iterator[None]:
 
 
 def _code(error: BaseException) -> int:
-    return USER_MISTAKE if isinstance(error, ValueError) or _is_out_of_memory(error) else FAULT
+    mistake = isinstance(error, ValueError) or _is_out_of_memory(error) or _is_without_engine(error)
+    return USER_MISTAKE if mistake else FAULT
+
+
+def _is_without_engine(error: BaseException) -> bool:
+    """Whether isamap was installed without its engine, as `pip install --no-deps .` does."""
+    return isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "local_ee"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -160,6 +166,8 @@ def _sentence(error: BaseException) -> str:
         return "out of memory; give fewer workers or a smaller area"
     if limit := _limit(error):
         return f"out of resources: the system allows this process no more {limit}, or give fewer workers"
+    if _is_without_engine(error):
+        return "the local engine is not installed; run `pip install ./local_ee .` in the folder of the clone"
     words = " ".join(str(error).split())
     if isinstance(error, (ValueError, Fault, OSError)):
         return words or type(error).__name__
