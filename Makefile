@@ -49,7 +49,7 @@ endif
 picture: demo
 	$(BIN)/isamap export --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --split random --out $(OUT)/data/picture
 	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --out $(OUT)/maps/picture.tif
-	$(BIN)/python -c "from isamap import inference; isamap.inference.figure_panels('$(OUT)/data/picture', '$(OUT)/maps/picture.tif', out='$(OUT)/picture.png')"
+	$(BIN)/python -c "from isamap import inference; inference.figure_panels('$(OUT)/data/picture', '$(OUT)/maps/picture.tif', out='$(OUT)/picture.png')"
 	$(BIN)/python -c "from PIL import Image; Image.open('$(OUT)/picture.png').convert('RGB').save('$(PICTURE)', quality=90)"
 
 # The figure of docs/card.md: contact sheet, footprints and labels of a card, side by side.

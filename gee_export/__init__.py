@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+if __name__ == "gee_export":  # a module under two names is loaded twice, with two classes of each name
+    raise ImportError("this folder is a part of the package isamap: import isamap.gee_export")
+
 __all__ = ["export_patches"]
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
+if __name__ == "inference":  # a module under two names is loaded twice, with two classes of each name
+    raise ImportError("this folder is a part of the package isamap: import isamap.inference")
+
 _HOMES = {
     "map_region": "isamap.inference.mapping.map",
     "MapReport": "isamap.inference.mapping.map_report",

@@ -46,6 +46,12 @@ def test_an_unknown_name_is_an_attribute_error():
         isamap.frobnicate  # noqa: B018
 
 
+@pytest.mark.parametrize("name", ["gee_export", "training", "inference", "reproduction"])
+def test_no_module_is_loaded_under_a_second_name(name):
+    done = python(f"import {name}")
+    assert done.stderr.endswith(f"this folder is a part of the package isamap: import isamap.{name}\n")
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", ["gee_export", "training", "inference", "reproduction"])
 def test_packages_of_the_user_with_names_of_our_folders_are_left_alone(name, tmp_path):

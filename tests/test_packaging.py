@@ -218,3 +218,25 @@ def test_a_strangers_engine_is_not_installed(wheels, tmp_path):
     )
     assert done.returncode == 1
     assert "No matching distribution found for local-ee[learning]==0.1.0+from.the.clone" in done.stderr
+
+
+def test_the_engine_carries_the_licence_of_the_project():
+    assert (ROOT / "local_ee" / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.long
+def test_the_engines_archive_holds_every_file_of_its_project(copy, tmp_path):
+    files = {name.removeprefix("local_ee/") for name in tracked() if name.startswith("local_ee/")}
+    with tarfile.open(built(copy / "local_ee", "sdist", tmp_path / "dist")) as opened:
+        assert files - {member.name.partition("/")[2] for member in opened} == set()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("project", [".", "local_ee"])
+def test_the_source_archive_makes_the_same_wheel(copy, wheels, tmp_path, project):
+    with tarfile.open(built(copy / project, "sdist", tmp_path / "dist")) as opened:
+        opened.extractall(tmp_path / "source", filter="data")
+    [source] = (tmp_path / "source").iterdir()
+    [direct] = wheels.glob("isamap-*.whl" if project == "." else "local_ee-*.whl")
+    with zipfile.ZipFile(direct) as first, zipfile.ZipFile(built(source, "wheel", tmp_path / "wheel")) as second:
+        assert {f.filename: f.CRC for f in first.infolist()} == {f.filename: f.CRC for f in second.infolist()}

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+if __name__ == "training":  # a module under two names is loaded twice, with two classes of each name
+    raise ImportError("this folder is a part of the package isamap: import isamap.training")
+
 _PUBLIC = {
     "train": "isamap.training.runs.run",
     "TrainReport": "isamap.training.runs.run",

@@ -22,6 +22,8 @@ OWN = {
     "recipe": {"olmoearth": "isamap.training.foundation.olmoearth:recipe"},
 }
 _OWN_PACKAGE = "isamap.training.foundation"
+# Addresses in checkpoints that were made before pip installed one package.
+_FORMER = {own.removeprefix("isamap."): own for names in OWN.values() for own in names.values()}
 _ADDRESS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
 
@@ -65,7 +67,7 @@ def load(noun: str, name: str) -> Any:
 
     ValueError: its package is not trusted, is not installed, or lacks that name. Fault: its code fails.
     """
-    module_name, _, attribute = name.partition(":")
+    module_name, _, attribute = _FORMER.get(name, name).partition(":")
     package = module_name.partition(".")[0]
     if not (is_trusted(module_name) or module_name.startswith(f"{_OWN_PACKAGE}.")):
         raise ValueError(

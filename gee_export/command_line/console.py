@@ -139,8 +139,8 @@ def _code(error: BaseException) -> int:
 
 
 def _is_without_engine(error: BaseException) -> bool:
-    """Whether isamap was installed without its engine, as `pip install --no-deps .` does."""
-    return isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "local_ee"
+    """Whether isamap was installed without its engine, or editable before the engine was a distribution."""
+    return isinstance(error, ImportError) and str(error.name).partition(".")[0] == "local_ee"
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

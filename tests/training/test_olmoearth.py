@@ -126,3 +126,7 @@ def test_a_start_from_a_file_goes_the_whole_way(town, tmp_path):
     trained = ck.load(run)
     assert trained.origin["backbone"]["licence"] == "OlmoEarth Artifact License"
     assert isamap.main(["evaluate", "--checkpoint", run, "--data", str(town)]) == 0
+
+
+def test_a_checkpoint_that_names_it_as_before_one_package_was_installed_still_loads():
+    assert plugins.load("network", "training.foundation.olmoearth:OlmoEarth") is OlmoEarth
