@@ -72,11 +72,11 @@ class CheckReport:
 
 def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
     """Login, project, Earth Engine, its rights, bucket and its rights; a failed test is a row, never an exception."""
-    from isamap.gee_export.earth_engine.session import LOCAL, connect
+    from isamap.gee_export.earth_engine.session import LOCAL, connect, users_own
 
     if project in (None, "", LOCAL):
         return check_session(connect(project), bucket)
-    first = login_row(str(project))
+    first = login_row(str(project), users_own(str(project)))
     if not first.ok:
         return CheckReport((first, *_untested(*_names(bucket))))
     try:
@@ -149,10 +149,10 @@ def _bucket_rights(session: Session, name: str) -> str:
     return "its metadata and objects may be read, objects written and deleted"
 
 
-def login_row(project: str | None = None) -> CheckRow:
-    """Whether Google takes a login of this machine; asks the login server alone."""
+def login_row(project: str | None = None, given: Any = None) -> CheckRow:
+    """Who asks: the credentials that the user gave, else a login of this machine, if Google's login server takes it."""
     try:
-        credentials = login.stored_credentials(project)
+        credentials = given or login.stored_credentials(project)
     except login.NoLogin as error:
         return CheckRow("login", False, error.words, error.remedy)
     except Exception as error:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from isamap.gee_export.base import login
 from isamap.gee_export.base.errors import Fault
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def daily_eecu_hours(session: Session) -> float | None:
 def asked(session: Session, method: str, url: str, body: dict[str, Any] | None) -> dict[str, Any]:
     """The answer of another of Google's services to the session's identity; Fault in its words."""
     import requests
+    from google.auth.exceptions import GoogleAuthError
     from google.auth.transport.requests import AuthorizedSession
 
     http = AuthorizedSession(session.google_credentials())
@@ -128,6 +130,8 @@ def asked(session: Session, method: str, url: str, body: dict[str, Any] | None) 
         document = reply.json()
     except requests.RequestException as error:
         raise Fault(f"{url.split('/')[2]} gave no answer: {error}") from error
+    except GoogleAuthError as error:
+        raise login.refused(error) from error
     if reply.status_code != 200 or not isinstance(document, dict):
         refused = document.get("error", {}) if isinstance(document, dict) else {}
         words = refused.get("message") if isinstance(refused, dict) else ""

@@ -213,7 +213,7 @@ def _of_google(project: str, workload_tag: str | None, credentials: Any) -> Sess
         questions,
         workload_tag=workload_tag,
         pixel_url=pixels,
-        credentials=credentials if credentials is not None else _users_own(project),
+        credentials=credentials if credentials is not None else users_own(project),
     )
 
 
@@ -305,7 +305,7 @@ def _login(session: Session) -> Any:
     return login.stored_credentials(session.project)
 
 
-def _users_own(project: str) -> Any:
+def users_own(project: str) -> Any:
     """The credentials that the user gave for this project, or connected `ee` to Google with; None where there are none.
 
     Commands and functions connect again by the project's name alone, and are to stay whoever the user is.

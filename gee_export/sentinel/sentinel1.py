@@ -319,7 +319,7 @@ def _theta(image: ee.Image, radar: Radar) -> ee.Image:
     """The incidence angle, interpolated between the band's 20-km pixels; at the slice's rim that of the nearest one.
 
     There one of the four neighbours is missing, where Earth Engine may mask the interpolation (not documented): a
-    strip of 10 km along every slice would be lost. The nearest pixel is half a pixel off, at most 0.6 degrees.
+    strip of 10 km along every slice would be lost. The nearest pixel is half a pixel off, at most 0.7 degrees.
     """
     angle = image.select(["angle"], [_THETA])
     smooth = angle.resample("bilinear")

@@ -18,7 +18,7 @@ from isamap.inference.prove.probe import Probe
 SIDE = 512
 BBOX = (114.27, 30.53, 114.33, 30.58)  # more than 512 pixels of 10 m a side
 KIND = {"lee_sigma": "lee_sigma", "refined_lee": "refined_lee", "volume": "terrain"}  # export.measured.OF
-PERIODS = {"month": "2019-06", "season": "2019-06..2019-08", "year": "2019"}
+PERIODS = {"month": "2019-06", "season": "2019-06-01..2019-08-31", "year": "2019"}
 
 
 def _timed(period: str, **options: Any) -> Callable[[ProofPlace], Any]:

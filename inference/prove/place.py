@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAME = "isamap_prove"  # of the asset folder, the objects' prefix and the tasks' descriptions
 JOURNAL = "made.json"
-TASK_S, POLL_S = 1800.0, 5.0
+TASK_S, CANCEL_S, POLL_S = 1800.0, 120.0, 5.0
 OVER = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 
@@ -69,17 +69,17 @@ class ProofPlace:
             self.made.append(name)
             write_whole(self.folder / JOURNAL, json.dumps(self.made, indent=1).encode())
 
-    def finished(self, operation: str) -> dict[str, Any]:
-        """The operation once it is over; NotHere where that takes longer than TASK_S."""
+    def finished(self, operation: str, within_s: float = TASK_S) -> dict[str, Any]:
+        """The operation once it is over; NotHere where that takes longer."""
         import ee
 
-        end = time.monotonic() + TASK_S
+        end = time.monotonic() + within_s
         while time.monotonic() < end:
             state: dict[str, Any] = ee.data.getOperation(operation)
             if state.get("done"):
                 return state
             time.sleep(0.2 if self.session.is_local else POLL_S)
-        raise NotHere(f"{operation} did not end in {TASK_S:.0f} s")
+        raise NotHere(f"{operation} did not end in {within_s:.0f} s")
 
     def tidy(self) -> tuple[str, ...]:
         """Removes all that this or a killed run made under the fixed names; what is left, listed after that.
@@ -110,7 +110,15 @@ class ProofPlace:
         ]
         for operation in ours:
             ee.data.cancelOperation(operation["name"])
-        return []
+        return [f"task {operation['name']}" for operation in ours if not self._is_over(operation["name"])]
+
+    def _is_over(self, operation: str) -> bool:
+        """Whether a cancelled task has ended; it is given CANCEL_S."""
+        try:
+            self.finished(operation, CANCEL_S)
+        except NotHere:
+            return False
+        return True
 
     def _remove_assets(self) -> list[str]:
         import ee

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from isamap.gee_export.base.errors import Fault
-from isamap.gee_export.base.retry import Reaction, classify
-from isamap.inference.prove.place import NotHere, ProofPlace
+from isamap.gee_export.base.retry import Reaction, Refused, classify
+from isamap.inference.prove.place import ProofPlace
 
 CONFIRMED, REFUTED, MEASURED, UNTRIED = "confirmed", "refuted", "measured", "not tried"
 RELATIVE = 1e-5  # of numbers: pixels travel as float32
@@ -71,15 +71,14 @@ def untried(probe: Probe, words: str) -> Verdict:
 
 
 def judged(probe: Probe, place: ProofPlace) -> Verdict:
-    """Asks once and compares. What the server refuses for good is its answer; what may pass is not one."""
+    """Asks once and compares. What the server refuses for good is its answer; what may pass is not one.
+
+    Nor is a refusal where something was to be measured.
+    """
     try:
         answer = probe.ask(place)
-    except NotHere as error:
-        return untried(probe, str(error))
-    except (Fault, ValueError) as error:
-        answer = {REFUSED: _line(error)}
     except Exception as error:
-        if not _is_an_answer(error):
+        if probe.expected is None or not _is_an_answer(error):
             return untried(probe, _line(error))
         answer = {REFUSED: _line(error)}
     return Verdict(probe.name, probe.assumption, probe.page, _status(answer, probe.expected), probe.expected, answer)
@@ -105,10 +104,20 @@ def _status(answer: Any, expected: Any) -> str:
 
 
 def _is_an_answer(error: BaseException) -> bool:
-    """Whether the server has spoken about the question, rather than about itself or the line."""
+    """Whether the server, or isamap, has spoken about the question, rather than about itself, the login or the line."""
     import ee
 
-    return isinstance(error, ee.EEException) and classify(error) in (Reaction.NEVER, Reaction.SMALLER)
+    source = _source(error)
+    if isinstance(source, (ee.EEException, Refused)):
+        return classify(source) in (Reaction.NEVER, Reaction.SMALLER)
+    return source is error and isinstance(error, (Fault, ValueError))
+
+
+def _source(error: BaseException) -> BaseException:
+    """What the server or the line said, behind isamap's own words for it."""
+    while isinstance(error, (Fault, ValueError)) and (behind := error.__cause__ or error.__context__):
+        error = behind
+    return error
 
 
 def _is_number(value: Any) -> bool:

@@ -78,11 +78,13 @@ def _proved(place: ProofPlace, chosen: Mapping[str, tuple[Probe, ...]], most_hou
                 verdicts.append(verdict)
                 replace(proof, verdicts=tuple(verdicts)).write(place.folder)  # a killed run keeps what it learned
     finally:
-        proof = replace(proof, verdicts=tuple(verdicts), left=place.tidy(), eecu_s=_counted(place.session, begun))
+        proof = replace(proof, verdicts=tuple(verdicts), left=place.tidy())
         set_tag(None)
-        proof.write(place.folder)
+        proof.write(place.folder)  # before Monitoring is asked: what is left is listed whatever comes of that
         for name in proof.left:
             notice(f"left behind: {name}")
+    proof = replace(proof, eecu_s=_counted(place.session, begun))
+    proof.write(place.folder)
     return proof
 
 

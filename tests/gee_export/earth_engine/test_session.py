@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 import requests
 from affine import Affine
+from google.auth.exceptions import RefreshError
 from google.cloud import storage
 from google.oauth2.credentials import Credentials
 from local_ee.catalog.folder import write_image
@@ -261,10 +262,19 @@ def test_a_users_own_connection_to_google_is_kept_with_its_credentials(small, mo
     google = replace(ClientState.now(), url="https://earthengine.googleapis.com", credentials=robot)
     monkeypatch.setattr(sessions, "_foreign", None)
     monkeypatch.setattr(ClientState, "now", classmethod(lambda cls: google))
-    assert sessions._users_own("my-project") is robot
+    assert sessions.users_own("my-project") is robot
     foreign = replace(google, url="http://127.0.0.1:1")
     monkeypatch.setattr(ClientState, "now", classmethod(lambda cls: foreign))
-    assert sessions._users_own("my-project") is None  # another server's token is not sent to Google
+    assert sessions.users_own("my-project") is None  # another server's token is not sent to Google
+
+
+def test_the_check_asks_as_whom_the_user_connected(small, monkeypatch, tmp_path):
+    """Nobody is logged in on this machine, and a service account was given to `ee.Initialize`."""
+    nobody(monkeypatch, tmp_path)
+    monkeypatch.setattr(sessions, "users_own", lambda project: Credentials("robot"))
+    monkeypatch.setattr(sessions, "connect", lambda project: small)
+    report = checks.check("my-project")
+    assert rows(report)["login"] is True and rows(report)["pixels"] is True
 
 
 def test_credentials_that_were_given_are_those_of_cloud_storage(small):
@@ -338,6 +348,17 @@ def test_the_gcloud_lines_are_those_of_what_failed(small, monkeypatch):
     report = replace(checks.check_session(small), with_fixes=True)
     line = "gcloud projects add-iam-policy-binding local --member=user:YOUR_EMAIL --role=roles/earthengine.writer"
     assert report.fixes == (line,) and str(report).endswith(line)
+
+
+def test_a_login_that_ended_is_a_fault_where_another_service_is_asked(small, monkeypatch):
+    from google.auth.transport.requests import AuthorizedSession
+
+    def ended(*words, **options):
+        raise RefreshError("invalid_grant: Token has been expired or revoked.")
+
+    monkeypatch.setattr(AuthorizedSession, "request", ended)
+    with pytest.raises(Fault, match=r"no longer accepts the login .*expired or revoked"):
+        checks.rights.asked(small, "GET", "https://monitoring.googleapis.com/v3/projects/p/timeSeries", None)
 
 
 def test_the_daily_limit_is_read_in_hours(small, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import ee
 import numpy as np
@@ -187,6 +188,14 @@ def test_targets_stay_in_lee_sigma_and_smaller_groups_do_not(scenes):
 def test_windows_that_a_filter_cannot_have_are_refused(name, kernel_px, words):
     with pytest.raises(ValueError, match=words):
         speckle.check(name, kernel_px)
+
+
+def test_neighbours_of_lee_sigma_are_read_in_one_pass():
+    """A window of reduceNeighborhood for each neighbour would read 224 windows of 15 x 15 (finding 13)."""
+    graph = ee.serializer.encode(SPECKLE["lee_sigma"].apply(ee.Image("C/x"), 15), for_cloud_api=True)
+    called = re.findall(r'"functionName": "([\w.]+)"', json.dumps(graph))
+    assert called.count("Image.neighborhoodToBands") >= 1
+    assert called.count("Image.reduceNeighborhood") <= 3  # of the filter's own statistics
 
 
 @pytest.mark.parametrize("name", SPECKLE)

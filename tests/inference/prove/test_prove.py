@@ -7,12 +7,13 @@ from types import SimpleNamespace
 
 import ee
 import pytest
+from google.auth.exceptions import RefreshError
 
 import isamap
 from isamap.gee_export.base.errors import Fault
-from isamap.gee_export.base.retry import Refused
+from isamap.gee_export.base.retry import Patience, Refused, persist
 from isamap.gee_export.earth_engine.session import connect
-from isamap.inference.prove import run
+from isamap.inference.prove import place, run
 from isamap.inference.prove.place import JOURNAL, NAME, NotHere, ProofPlace
 from isamap.inference.prove.probe import CONFIRMED, MEASURED, REFUTED, UNTRIED, Probe, agrees, judged
 from isamap.inference.prove.record import ANSWERS, PAGE, Proof
@@ -127,9 +128,55 @@ def test_what_may_pass_is_no_answer_and_a_refusal_is_one():
     def absent(place):
         raise NotHere("no --bucket was given")
 
-    statuses = [judged(Probe("a.b", "", ask, 1), None).status for ask in (quota, refused, absent)]
-    assert statuses == [UNTRIED, REFUTED, UNTRIED]
+    def patience_ended(place):
+        persist(lambda: quota(place), Patience(attempts=1))
+
+    def no_network(place):
+        raise Fault("no route") from ConnectionError("no route")
+
+    def login_ended(place):
+        raise Fault("the login ended") from RefreshError("invalid_grant")
+
+    def will_not(place):
+        raise Fault("Earth Engine will not export it") from ee.EEException("Invalid argument.")
+
+    answers = {refused: REFUTED, will_not: REFUTED}
+    passing = dict.fromkeys((quota, absent, patience_ended, no_network, login_ended), UNTRIED)
+    for ask, status in {**answers, **passing}.items():
+        assert judged(Probe("a.b", "", ask, 1), None).status == status, ask
+
+
+def test_what_was_to_be_measured_and_is_refused_was_not_measured():
+    def refused(place):
+        raise ValueError("date '2019-06': expected YYYY-MM-DD")
+
     assert judged(Probe("a.b", "", lambda place: 3), None).status == MEASURED
+    assert judged(Probe("a.b", "", refused), None).status == UNTRIED
+
+
+def test_a_login_that_ends_before_the_costs_are_read_hides_nothing_that_is_left(tmp_path, monkeypatch):
+    """The costs are asked for after the end, of another of Google's services."""
+
+    def ended(session, since):
+        assert "Left behind" in (tmp_path / PAGE).read_text("utf-8")
+        raise RefreshError("invalid_grant")
+
+    removed = ProofPlace._remove_assets
+    looks = iter([[], ["projects/local/assets/isamap_prove/x"]])
+    monkeypatch.setattr(ProofPlace, "_remove_assets", lambda self: [*removed(self), *next(looks)])
+    monkeypatch.setattr(run, "_counted", ended)
+    with pytest.raises(RefreshError):
+        prove(out=tmp_path, steps=("rights",))
+
+
+def test_a_task_that_does_not_end_is_listed(tmp_path, monkeypatch):
+    operation = {"name": "projects/p/operations/1", "metadata": {"description": f"{NAME}-x", "state": "RUNNING"}}
+    monkeypatch.setattr(ee.data, "listOperations", lambda: [operation])
+    monkeypatch.setattr(ee.data, "cancelOperation", lambda name: None)
+    monkeypatch.setattr(ee.data, "getOperation", lambda name: operation)
+    monkeypatch.setattr(place, "CANCEL_S", 0.1)
+    left = ProofPlace(SimpleNamespace(is_local=True, project="p"), None, tmp_path)._cancel_tasks()
+    assert left == ["task projects/p/operations/1"]
 
 
 @pytest.mark.parametrize(
@@ -196,4 +243,6 @@ def test_the_whole_proof_holds_on_the_local_engine(tmp_path):
     """Two to three minutes on two cores: every setting of composites, a year of a block, tiles."""
     proof = prove(out=tmp_path)
     assert proof.ok and proof.count(CONFIRMED) > 40, str(proof)
+    costs = {verdict.name for verdict in proof.verdicts if verdict.status == MEASURED and verdict.page == "plan"}
+    assert costs == {probe.name for probe in STEPS["cost"]}
     assert {verdict.page for verdict in proof.verdicts if verdict.status == UNTRIED} <= {"labels"}
