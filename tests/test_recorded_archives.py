@@ -73,7 +73,6 @@ def patches(folder: Path) -> Iterator[tuple[dict[str, np.ndarray], tuple[slice, 
         yield dict(zip(names, dataset.read_image(patch), strict=True)), here
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("band", ASSETS)
 def test_a_real_winter_is_numpys_mean_of_its_clear_days(band, data):
     numbers = stacked(f"{ASSETS[band]}.tif").astype(int)
@@ -104,7 +103,6 @@ def test_the_manifest_names_every_scene_of_the_recording(data):
     assert "clouds" in manifest["settings"] and manifest["settings"]["clouds"] == "scl"
 
 
-@pytest.mark.long
 def test_the_whole_way_on_the_recording(root, monkeypatch):
     """Labels are the northern half of the place, drawn by hand: the recording has none of its own."""
     west, south, east, north = 643260.0, 5676160.0, 643900.0, 5676480.0

@@ -106,7 +106,6 @@ def patches(data: Path) -> Iterator[tuple[dict[str, np.ndarray], tuple[slice, sl
         yield dict(zip(names, dataset.read_image(patch), strict=True)), here
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("band", BANDS)
 def test_optical_patches_are_numpys_mean_of_the_files(band, town, data):
     expected = optical(town, band).mean(axis=0)
@@ -300,7 +299,6 @@ def test_years_of_the_archives_agree(town, run, mapped, archive_home, tmp_path):
     assert "<p class='simulated'>" not in (tmp_path / "years" / "report.html").read_text("utf-8")
 
 
-@pytest.mark.long
 def test_the_service_maps_and_shows_real_images(town, run, archive_home, tmp_path, monkeypatch):
     """A worker's own process asks the same archives; the page's background is the same month in true colour."""
     monkeypatch.setattr(worker, "ISAMAP", open_town.program(town, tmp_path))

@@ -146,20 +146,27 @@ def test_a_query_is_in_no_message(server: Archive):
 
 
 def test_retry_after_holds_every_thread_back(server: Archive):
-    server.faults = once(Fault("status", 429, {"Retry-After": "1"}))
-    waits: list[float] = []
-    asking_host = Hosts(HOSTS, server.loopback, sleep=lambda seconds: (waits.append(seconds), time.sleep(seconds))[0])
-    begun = time.monotonic()
-    threads = [threading.Thread(target=asking_host.piece, args=(FILE, 0, 100)) for _ in range(1)]
-    threads[0].start()
-    while not server.asked or not waits:
-        assert time.monotonic() - begun < 60
-        time.sleep(0.005)
-    later = threading.Thread(target=asking_host.piece, args=(FILE, 0, 100))
+    """A thread that comes later waits for what another one was told, before it asks for the first time."""
+    server.faults = once(Fault("status", 429, {"Retry-After": "60"}))
+    is_waiting, may_go_on = threading.Event(), threading.Event()
+    waits: dict[str, float] = {}
+
+    def sleep(seconds: float) -> None:
+        waits.setdefault(threading.current_thread().name, seconds)
+        is_waiting.set()
+        if threading.current_thread().name == "later":
+            asking_host._pauses[FILE.host].until = 0.0  # the minute is over
+            may_go_on.set()
+        assert may_go_on.wait(60)
+
+    asking_host = Hosts(HOSTS, server.loopback, sleep=sleep)
+    first, later = (threading.Thread(target=asking_host.piece, args=(FILE, 0, 100), name=n) for n in ("first", "later"))
+    first.start()
+    assert is_waiting.wait(60)
     later.start()
     later.join()
-    threads[0].join()
-    assert time.monotonic() - begun >= 1.0
+    first.join()
+    assert waits.keys() == {"first", "later"} and min(waits.values()) > 0
     assert len(server.asked) == 3
 
 
