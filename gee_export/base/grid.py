@@ -89,6 +89,23 @@ def lattice_window(region: Region) -> Window:
     return Window(round((y0 - top) / STEP_M), round((left - x0) / STEP_M), *grid_of(region).shape)
 
 
+def reversed_axes(affine: Affine) -> tuple[bool, bool]:
+    """Whether rows run from south to north and columns from east to west; of rotated pixels neither is said."""
+    if affine.b or affine.d:
+        return False, False
+    return affine.e > 0, affine.a < 0
+
+
+def north_up_affine(affine: Affine, shape: tuple[int, int]) -> Affine:
+    """The transform of the same pixels (rows, columns), counted from the north-west corner."""
+    rows, cols = reversed_axes(affine)
+    if not (rows or cols):
+        return affine
+    left = affine.c + affine.a * shape[1] if cols else affine.c
+    top = affine.f + affine.e * shape[0] if rows else affine.f
+    return Affine(abs(affine.a), 0, left, 0, -abs(affine.e), top)
+
+
 def crop(grid: GeoBox, window: Window) -> GeoBox:
     """The part of a grid under a window (which may reach outside: the pixels continue)."""
     affine = grid.affine * Affine.translation(window.col, window.row)

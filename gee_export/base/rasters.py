@@ -79,7 +79,9 @@ def check_whole(file: DatasetReader, name: object) -> DatasetReader:
 
 
 def checked(file: DatasetReader, name: object, stored_bytes: int) -> DatasetReader:
-    """The file, closed where ValueError says what is wrong with it; reads no pixel."""
+    """The file, north up, closed where ValueError says what is wrong with it; reads no pixel."""
+    from isamap.gee_export.base.north_up import north_up
+
     try:
         _check_pointers(file, name)
         _check_values(file, name, stored_bytes)
@@ -88,7 +90,7 @@ def checked(file: DatasetReader, name: object, stored_bytes: int) -> DatasetRead
         # Closed by hand: rasterio keeps a refused file open until garbage is collected.
         file.close()
         raise
-    return file
+    return north_up(file)
 
 
 def opened(path: Path, drivers: Sequence[str], options: dict[str, str], **how: int) -> DatasetReader:

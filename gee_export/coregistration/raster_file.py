@@ -13,6 +13,8 @@ from isamap.gee_export.base.atomic import write_whole
 from isamap.gee_export.base.grid import Raster
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.rasters import check_whole
+from isamap.gee_export.base.validity import alpha_bands, valid_pixels
+from isamap.gee_export.base.warp import warped
 
 if TYPE_CHECKING:
     from rasterio import DatasetReader
@@ -23,8 +25,7 @@ def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
 
     ValueError for files that are missing, no raster, nowhere on Earth, rotated, or that do not touch `onto`.
     """
-    from rasterio.enums import ColorInterp, Resampling
-    from rasterio.vrt import WarpedVRT
+    from rasterio.enums import Resampling
 
     with _opened(path) as file:
         own = _grid(file, path)
@@ -32,12 +33,8 @@ def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
             return _raster(check_whole(file, path), own)
         if not own.geographic_extent.geom.intersects(onto.geographic_extent.geom):
             raise ValueError(f"{path} does not touch the other raster: there is nothing to compare")
-        height, width = onto.shape
-        grid_options = {"crs": str(onto.crs), "transform": onto.affine, "height": height, "width": width}
-        # A file without a mark for missing pixels gets an alpha band, or ground outside of it would read as 0.
-        bare = file.nodata is None and ColorInterp.alpha not in file.colorinterp
-        with WarpedVRT(file, **grid_options, resampling=Resampling.bilinear, tolerance=1e-6, add_alpha=bare) as warped:
-            return _raster(warped, onto)
+        with warped(file, onto, Resampling.bilinear) as laid:
+            return _raster(laid, onto)
 
 
 def write(raster: Raster, path: str | Path, *, like: str | Path) -> None:
@@ -66,13 +63,11 @@ def write(raster: Raster, path: str | Path, *, like: str | Path) -> None:
 
 
 def _raster(file: DatasetReader, grid: GeoBox) -> Raster:
-    from rasterio.enums import ColorInterp
-
-    numbers = [n for n in range(1, file.count + 1) if file.colorinterp[n - 1] != ColorInterp.alpha]
-    values = file.read(numbers)
+    numbers = [n for n in file.indexes if n not in alpha_bands(file)]
+    stored = file.read(numbers)
     # Integers of 32 bits do not fit float32's 24 bits of mantissa.
-    values = values.astype(np.float32 if values.dtype.itemsize < 4 or values.dtype == np.float32 else np.float64)
-    valid = (file.read_masks(numbers) != 0) & np.isfinite(values)
+    values = stored.astype(np.float32 if stored.dtype.itemsize < 4 or stored.dtype == np.float32 else np.float64)
+    valid = valid_pixels(file, numbers, stored) & np.isfinite(values)
     names = tuple(file.descriptions[n - 1] or f"band{n}" for n in numbers)
     return Raster(grid, names, np.where(valid, values, 0), valid)
 

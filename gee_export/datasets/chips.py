@@ -73,6 +73,27 @@ def pictured(path: Path) -> np.ma.MaskedArray:
     return values if values.shape[0] <= 8 < values.shape[-1] or path.suffix != ".npy" else values.transpose(2, 0, 1)
 
 
+def _check_rows(*pair: Path) -> None:
+    """ValueError where one of a pair is turned north up and the other does not say which of its rows is the first."""
+    turned, places = zip(*(_is_turned(path) for path in pair), strict=True)
+    if any(turned) and not all(places):
+        south, other = pair if turned[0] else pair[::-1]
+        raise ValueError(
+            f"{south} has rows from south to north, and {other} does not say where its rows lie: give both with their "
+            "place as GeoTIFFs, or neither (gdal_translate -a_srs EPSG:...)"
+        )
+
+
+def _is_turned(path: Path) -> tuple[bool, bool]:
+    """Whether a file is read the other way round than it is stored, and whether it says where it lies."""
+    from isamap.gee_export.base.north_up import NorthUp
+
+    if path.suffix.lower() == ".npy":
+        return False, False
+    with open_picture(path) as file:
+        return isinstance(file, NorthUp), file.crs is not None
+
+
 def splits_of(names: Sequence[str], seed: int = 0) -> list[str]:
     """The split of each name by the folder it begins with, or of none at random, 8:1:1 (CroFuseNet section II-B).
 
@@ -148,6 +169,7 @@ def _samples(
 ) -> Iterator[Sample]:
     spacing = _spacing(first.shape[1], options.step_m)
     for at, ((_, image, label), split) in enumerate(zip(pairs, splits, strict=True)):
+        _check_rows(image, label)
         values, classes = pictured(image), pictured(label)[0]
         if (values.shape, values.dtype, classes.shape) != (first.shape, first.dtype, first.shape[1:]):
             raise ValueError(

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
 from isamap.gee_export.base.grid import Window, crop, crs_of
-from isamap.gee_export.base.regions import Period, Region
+from isamap.gee_export.base.regions import Period, Region, bounds_in
 from isamap.gee_export.datasets.manifest import Band
 from isamap.gee_export.datasets.packing import Packing
 from isamap.gee_export.datasets.region_grid import RegionGrid
@@ -132,8 +132,10 @@ def _on_own_grid(open_image: OpenImage, own: GeoBox, region: Region) -> RegionGr
     )
     covered = requested.overlap(Window(0, 0, *own.shape)) if open_image.bounded else requested
     if covered is None:
+        west, south, east, north = bounds_in(own.extent.boundingbox.bbox, own.crs, 4326)
         raise ValueError(
-            f"{open_image.info['name']} does not cover any part of region {region.name!r}: choose another one"
+            f"{open_image.info['name']} does not cover any part of region {region.name!r}: it lies at {west:.4f} "
+            f"{south:.4f} {east:.4f} {north:.4f} degrees (W S E N); choose another one"
         )
     window = Window(covered.row - row0, covered.col - col0, covered.height, covered.width)
     return RegionGrid(region, crop(own, Window(row0, col0, 1, 1)), window)

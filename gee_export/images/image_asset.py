@@ -12,6 +12,7 @@ from odc.geo.geobox import GeoBox
 
 from isamap.gee_export.base.band_globs import expanded
 from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.grid import north_up_affine
 from isamap.gee_export.base.regions import Period, Region
 from isamap.gee_export.datasets.packing import Numbers, Packing
 from isamap.gee_export.earth_engine import archives, session
@@ -180,7 +181,8 @@ def _piece(document: Mapping[str, Any]) -> ImagePiece:
         raise ValueError(f"image {document.get('id')} has no bands")
     first = bands[0]
     width, height = first.get("dimensions", (_UNBOUNDED, _UNBOUNDED))
-    grid = GeoBox((height, width), Affine(*first["crs_transform"]), first["crs"])
+    affine = north_up_affine(Affine(*first["crs_transform"]), (height, width))  # some assets' rows begin in the south
+    grid = GeoBox((height, width), affine, first["crs"])
     simulated = bool(document.get("properties", {}).get("simulated"))
     return ImagePiece(document["id"], tuple(band["id"] for band in bands), grid, simulated)
 

@@ -16,6 +16,8 @@ from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.grid import Window
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.regions import BoundsWSEN, bounds_in
+from isamap.gee_export.base.validity import alpha_bands, valid_pixels
+from isamap.gee_export.base.warp import warped
 from isamap.gee_export.datasets.packing import Numbers, Packing, Unit
 from isamap.gee_export.images.imagery import COARSER, Imagery, is_aligned, step_ratio, window_in
 from isamap.gee_export.labelling import local_file
@@ -76,15 +78,10 @@ class FileOnGrid:
     def _read_resampled(self, file: DatasetReader, numbers: Sequence[int], geobox: GeoBox):
         """A window of the whole grid's warp: resampling blocks lie the same whatever window is requested."""
         from rasterio.enums import Resampling
-        from rasterio.vrt import WarpedVRT
 
-        height, width = self.grid.shape
-        grid_options = {"crs": str(self.grid.crs), "transform": self.grid.affine, "height": height, "width": width}
-        # so small a tolerance in pixels means exact coordinates; else they are interpolated between a window's corners
         method = {"bilinear": Resampling.bilinear, "mean": Resampling.average}[self.resampling]
-        options = {"resampling": method, "tolerance": 1e-6, "add_alpha": _needs_alpha(file)}
-        with WarpedVRT(file, **grid_options, **options) as warped:
-            return _read_window(warped, numbers, window_in(self.grid, geobox))
+        with warped(file, self.grid, method) as laid:
+            return _read_window(laid, numbers, window_in(self.grid, geobox))
 
 
 def open_file(imagery: Imagery, *, small: bool) -> ImageFile:
@@ -145,7 +142,7 @@ def _check_placed(imagery: Imagery, file: DatasetReader) -> None:
 
 def _bands(imagery: Imagery, file: DatasetReader) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Numbers and names of the requested bands: by description, by number, or all under the requested names."""
-    alpha = _alpha(file)
+    alpha = alpha_bands(file)
     plain = tuple(band_number for band_number in file.indexes if band_number not in alpha)
     described = [file.descriptions[band_number - 1] for band_number in plain]
     if not imagery.bands:
@@ -221,22 +218,5 @@ def _read_window(file: DatasetReader, numbers: Sequence[int], window: Window) ->
         file_window = ((covered.row, covered.row_end), (covered.col, covered.col_end))
         rows, cols = covered.within(window)
         values[:, rows, cols] = file.read(list(numbers), window=file_window)
-        # A warped file does not count its own alpha band as a mask.
-        alpha = file.read(min(_alpha(file)), window=file_window) if _alpha(file) else None
-        valid[:, rows, cols] = (file.read_masks(list(numbers), window=file_window) if alpha is None else alpha) > 0
+        valid[:, rows, cols] = valid_pixels(file, numbers, values[:, rows, cols], window=file_window)
     return values, valid
-
-
-def _alpha(file: DatasetReader) -> set[int]:
-    from rasterio.enums import ColorInterp
-
-    return {
-        band_number
-        for band_number, interpretation in zip(file.indexes, file.colorinterp, strict=True)
-        if interpretation == ColorInterp.alpha
-    }
-
-
-def _needs_alpha(file: DatasetReader) -> bool:
-    """Whether a warp must make a mask of its own, so that what lies outside the file is missing."""
-    return file.nodata is None and not _alpha(file)

@@ -16,6 +16,7 @@ from isamap.gee_export.base.grid import Window, crop, crs_of
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.regions import Period, Region
 from isamap.gee_export.base.scheme import Scheme
+from isamap.gee_export.base.validity import alpha_bands, valid_pixels
 from isamap.gee_export.labelling import local_file, shares
 from isamap.gee_export.labelling.label_asset import rule_of
 from isamap.gee_export.labelling.label_source import LabelSource, codes_of
@@ -78,9 +79,11 @@ class LocalRaster:
             r, c = np.clip(r, 0, file.height - 1), np.clip(c, 0, file.width - 1)
             file_window = ((int(r.min()), int(r.max()) + 1), (int(c.min()), int(c.max()) + 1))
             r, c = r - file_window[0][0], c - file_window[1][0]
-            values[here] = file.read(self.band, window=file_window)[r, c]
+            value_HW = file.read(self.band, window=file_window)
+            valid_HW = valid_pixels(file, [self.band], value_HW[None], window=file_window)[0]
+            values[here] = value_HW[r, c]
             # A float that is no number stands for no class, whether or not the file calls it no data.
-            valid[here] = inside & (file.read_masks(self.band, window=file_window)[r, c] > 0) & ~np.isnan(values[here])
+            valid[here] = inside & valid_HW[r, c] & ~np.isnan(values[here])
         return values, valid
 
 
@@ -188,11 +191,12 @@ def _band(source: LabelSource, words: str | None, file: DatasetReader) -> int:
         **names,
     }
     if words is None:
-        if file.count > 1:
+        plain = [band_number for band_number in file.indexes if band_number not in alpha_bands(file)]
+        if len(plain) != 1:
             raise ValueError(
                 f"label file {source.address} has {file.count} bands: say which, such as {source.address}#1"
             )
-        return 1
+        return plain[0]
     if words not in numbers:
         expected = ", ".join([*map(str, file.indexes), *names])
         raise ValueError(f"label file {source.address} has no band {words!r}: expected one of {expected}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from isamap.gee_export.base.regions import Region, bounds_in
+from isamap.gee_export.base.validity import valid_pixels
 from isamap.gee_export.labelling.rules import BuiltArea, Codes
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def undeclared_codes(file: DatasetReader, band: int, rule: Codes | BuiltArea, re
     valid = 0
     for window in _windows(file, region):
         values = file.read(band, window=window)
-        is_valid_HW = (file.read_masks(band, window=window) > 0) & ~np.isnan(values)
+        is_valid_HW = valid_pixels(file, [band], values[None], window=window)[0] & ~np.isnan(values)
         valid += int(is_valid_HW.sum())
         codes, numbers = np.unique(values[is_valid_HW & rule.undeclared(values)], return_counts=True)
         counts.update(dict(zip(codes.tolist(), numbers.tolist(), strict=True)))

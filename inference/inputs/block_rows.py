@@ -12,6 +12,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RioWindow
 
 from isamap.gee_export.base.grid import Window
+from isamap.gee_export.base.validity import alpha_bands, valid_pixels
 from isamap.inference.cutting import pages
 
 CACHE_SMALLEST_BYTES = 8 << 20
@@ -116,7 +117,7 @@ class BlockRows:
             cols = slice(col - left, end - left)
             stored_BHW[:, :, cols] = self._stored(where)
             if valid_BHW is not None:
-                valid_BHW[:, :, cols] = self._dataset.read_masks(self._numbers, window=where) != 0
+                valid_BHW[:, :, cols] = valid_pixels(self._dataset, self._numbers, stored_BHW[:, :, cols], window=where)
         return _Chunk(first, stored_BHW, valid_BHW)
 
     def _pieces(self, row: int, left: int, right: int) -> Iterator[tuple[int, int]]:
@@ -166,7 +167,7 @@ def _valid(dataset: DatasetReader, numbers: Sequence[int]) -> Valid | None:
     (https://gdal.org/en/stable/development/rfc/rfc15_nodatabitmask.html).
     """
     nodata_B = [_nodata(dataset, n) for n in numbers]
-    if any(nodata is _UNSURE for nodata in nodata_B):
+    if alpha_bands(dataset) or any(nodata is _UNSURE for nodata in nodata_B):
         return None
 
     def valid(stored_BHW: np.ndarray) -> np.ndarray:

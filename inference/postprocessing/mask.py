@@ -15,15 +15,15 @@ from pathlib import Path
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from rasterio.enums import ColorInterp, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioError
-from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from isamap.gee_export.base.errors import Fault
-from isamap.gee_export.base.grid import crs_of
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.validity import valid_pixels
+from isamap.gee_export.base.warp import warped
 from isamap.inference.map_files.cog import RowsFile
 from isamap.inference.map_files.legend import PROB_STEPS, Legend
 
@@ -97,16 +97,12 @@ def _values(meaning: str, legend: Legend) -> tuple[int, int]:
 
 def _inside(path: Path, geobox: GeoBox, row: int, count: int) -> np.ndarray:
     """Where the mask is above 0, of `count` rows of the map from `row` on."""
-    height, width = geobox.shape
-    grid = {"crs": crs_of(geobox).to_wkt(), "transform": geobox.affine, "width": width, "height": height}
     try:
-        with open_named(path) as file:
-            bare = file.nodata is None and ColorInterp.alpha not in file.colorinterp  # nothing says where it ends
-            # A tight tolerance: GDAL's own eighth of a pixel would make masks depend on how rows are cut.
-            with WarpedVRT(file, **grid, resampling=Resampling.nearest, tolerance=1e-6, add_alpha=bare) as warped:
-                window = Window(0, row, width, count)
-                values_HW = warped.read(1, window=window)
-                valid_HW = warped.dataset_mask(window=window) > 0
+        # Exact coordinates: GDAL's own eighth of a pixel would make masks depend on how rows are cut.
+        with open_named(path) as file, warped(file, geobox, Resampling.nearest) as laid:
+            window = Window(0, row, geobox.shape[1], count)
+            values_HW = laid.read(1, window=window)
+            valid_HW = valid_pixels(laid, [1], values_HW[None], window=window)[0]
     except RasterioError as error:
         raise Fault(f"mask {path} cannot be read ({error}); copy it again") from error
     return valid_HW & (np.nan_to_num(values_HW) > 0)

@@ -1,4 +1,4 @@
-"""Files read by rows of blocks: rasterio's own pixels and masks, each block decoded once."""
+"""Files read by rows of blocks: rasterio's own pixels, hidden by any mark of the file, each block decoded once."""
 
 from __future__ import annotations
 
@@ -70,17 +70,28 @@ def written(folder, file: dict):
     return path
 
 
+def unhidden(dataset, numbers, where=None):
+    """What no mark of the file hides: GDAL's mask, the no-data value under a mask, and alpha in any number of bands."""
+    valid = dataset.read_masks(numbers, window=where) != 0
+    if dataset.nodata is not None and rasterio.enums.MaskFlags.nodata not in dataset.mask_flag_enums[0]:
+        values = dataset.read(numbers, window=where)
+        valid &= ~(np.isnan(values) if np.isnan(dataset.nodata) else values == np.asarray(dataset.nodata))
+    if dataset.colorinterp[-1] == ColorInterp.alpha:
+        valid &= dataset.read(dataset.count, window=where) > 0
+    return valid
+
+
 @pytest.mark.long
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(files(), st.integers(1, 40), st.sampled_from([16, 2048]))
-def test_pixels_and_masks_are_those_of_rasterio(tmp_path, monkeypatch, file, step, piece):
+def test_pixels_are_those_of_rasterio_and_every_mark_hides_them(tmp_path, monkeypatch, file, step, piece):
     monkeypatch.setattr(block_rows, "PIECE_PX", piece)
     with open_named(written(tmp_path, file)) as dataset:
         numbers = list(range(dataset.count, 0, -1))
-        expected, masks = dataset.read(numbers), dataset.read_masks(numbers) != 0
+        expected, masks = dataset.read(numbers), unhidden(dataset, numbers)
         rows, height = BlockRows(dataset, numbers), dataset.height
         starts = range(0, height, step)
         parts = [rows.read(Window(row, 0, min(step, height - row), dataset.width)) for row in starts]
@@ -106,7 +117,7 @@ def test_windows_may_lie_anywhere_and_come_in_any_order(tmp_path, file, corners)
             where = RioWindow(window.col, window.row, window.width, window.height)
             stored, valid = rows.read(window)
             np.testing.assert_array_equal(stored, dataset.read(numbers, window=where))
-            np.testing.assert_array_equal(valid, dataset.read_masks(numbers, window=where) != 0)
+            np.testing.assert_array_equal(valid, unhidden(dataset, numbers, where))
 
 
 @pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
@@ -172,6 +183,7 @@ def of_size(width: int, block: tuple[int, int]) -> BlockRows:
     """The reader of an imagined file of ten int16 bands with no-data."""
     flags = [[block_rows.MaskFlags.nodata]] * 10
     facts = {"width": width, "height": 9000, "count": 10, "dtypes": ["int16"] * 10, "block_shapes": [block] * 10}
+    facts |= {"indexes": range(1, 11), "colorinterp": [ColorInterp.gray] * 10}
     return BlockRows(SimpleNamespace(**facts, mask_flag_enums=flags, nodatavals=[-1] * 10), range(1, 11))
 
 
