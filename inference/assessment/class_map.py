@@ -15,11 +15,11 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.errors import RasterioError
-from rasterio.windows import Window as RioWindow
 
 from isamap.gee_export.base.grid import Window, crop, crs_of, tiles
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.inference.map_files.class_raster import read_window
 from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Legend
 from isamap.inference.map_files.map_file import holds_shares, probability_of
 from isamap.inference.map_files.simulation import shows_no_real_place
@@ -36,16 +36,15 @@ Paths = str | Path | Sequence[str | Path]
 
 @dataclass(frozen=True)
 class Sheet:
-    """One raster of a map: its file, its grid, and the value of no class."""
+    """One raster of a map: its file and its grid."""
 
     path: Path
     geobox: GeoBox
-    nodata: int = UNKNOWN
 
     def read(self, window: Window, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
-        """Stored classes (steps up to `greatest`) of a window, uint8, UNKNOWN where the file has no data or ends."""
+        """Stored classes (steps up to `greatest`) of a window, uint8, UNKNOWN where the file hides them or ends."""
         with open_named(self.path) as file:
-            return _read(file, window, self.nodata, greatest=greatest)
+            return _read(file, window, greatest=greatest)
 
     @cached_property
     def to_degrees(self) -> Transformer:
@@ -137,7 +136,7 @@ class ClassMap:
                 continue
             with open_named(sheet.path) as file:
                 for index, window in windows:
-                    class_HW = self._once(at, window, _read(file, window, sheet.nodata))
+                    class_HW = self._once(at, window, _read(file, window))
                     yield SheetBlock(index, at, window, crop(sheet.geobox, window), class_HW)
 
     def at(self, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
@@ -150,7 +149,9 @@ class ClassMap:
         if sheets is None:
             return None
         steps = _sampled(sheets, lon, lat, greatest=PROB_STEPS)
-        return np.where(steps == UNKNOWN, np.nan, steps / PROB_STEPS)
+        # A mask in the file of classes hides what lies in the other file, too.
+        known = (steps != UNKNOWN) & (self.at(lon, lat) != UNKNOWN)
+        return np.where(known, steps / PROB_STEPS, np.nan)
 
     @property
     def share_sheets(self) -> tuple[Sheet, ...] | None:
@@ -284,9 +285,8 @@ def _head(stack: ExitStack, path: Path) -> _Head:
     classes = Legend(tuple(tags["classes"].split(","))).names if "classes" in tags else ()
     if "changes" in tags:  # a map of changes, which has no class impervious (change_map.py)
         classes = tuple(tags["changes"].split(","))
-    nodata = UNKNOWN if file.nodata is None else int(file.nodata)
     geobox = GeoBox(file.shape, file.transform, file.crs.to_wkt())
-    return _Head(Sheet(path, geobox, nodata), classes, tuple(sorted(tags.items())))
+    return _Head(Sheet(path, geobox), classes, tuple(sorted(tags.items())))
 
 
 def _listed(paths: Paths) -> Sequence[str | Path]:
@@ -346,23 +346,15 @@ def read_points(sheet: Sheet, row: np.ndarray, col: np.ndarray, *, greatest: int
         for group in np.split(order, np.flatnonzero(np.diff(np.sort(tile))) + 1):
             top, left = int(row[group].min()), int(col[group].min())
             window = Window(top, left, int(row[group].max()) - top + 1, int(col[group].max()) - left + 1)
-            values[group] = _read(file, window, sheet.nodata, greatest=greatest)[row[group] - top, col[group] - left]
+            values[group] = _read(file, window, greatest=greatest)[row[group] - top, col[group] - left]
     return values
 
 
-def _read(file: DatasetReader, window: Window, nodata: int, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
-    extent = Window(0, 0, file.height, file.width)
-    class_HW = np.full((window.height, window.width), UNKNOWN, np.uint8)
-    shared = window.overlap(extent)
-    if shared is None:
-        return class_HW
-    values = file.read(1, window=RioWindow(shared.col, shared.row, shared.width, shared.height))
-    if nodata != UNKNOWN:
-        values = np.where(values == nodata, np.uint8(UNKNOWN), values)
-    if ((values > greatest) & (values != UNKNOWN)).any():
+def _read(file: DatasetReader, window: Window, *, greatest: int = ELSEWHERE - 1) -> np.ndarray:
+    value_HW = read_window(file, window)
+    if ((value_HW > greatest) & (value_HW != UNKNOWN)).any():
         raise ValueError(f"{file.name} holds value {ELSEWHERE}, which is no class: classes are 0 to 253 (255 unknown)")
-    class_HW[shared.within(window)] = values
-    return class_HW
+    return value_HW
 
 
 def _same_step(first: GeoBox, second: GeoBox) -> bool:

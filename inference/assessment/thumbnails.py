@@ -11,12 +11,13 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.windows import Window as RioWindow
 
+from isamap.gee_export.base.grid import Window
 from isamap.gee_export.base.named_raster import open_named
-from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.gee_export.base.storage import write_whole
 from isamap.inference.assessment.class_map import Sheet
 from isamap.inference.assessment.pixel_area import cell_area_m2
 from isamap.inference.assessment.sample import DrawnSample
+from isamap.inference.map_files.class_raster import read_window
 from isamap.inference.map_files.legend import COLOURS
 
 SIDE_M = 320.0
@@ -65,11 +66,11 @@ class Thumbnails:
         half = self.side_m / np.sqrt(cell_area_m2(sheet.geobox)) / 2
         if not (0 <= col < file.width and 0 <= row < file.height):
             return None
-        window = RioWindow(round(col - half), round(row - half), max(1, round(2 * half)), max(1, round(2 * half)))
+        side = max(1, round(2 * half))
+        window = Window(round(row - half), round(col - half), side, side)
         if self.classes:
-            return _coloured(file.read(1, window=window, boundless=True, fill_value=UNKNOWN), self.classes)
-        bands = file.read(_bands(file), window=window, boundless=True, fill_value=0).astype(np.float64)
-        low, high = limits
+            return _coloured(read_window(file, window), self.classes)
+        bands, (low, high) = _padded(file, window), limits
         scaled = np.clip((bands - low[:, None, None]) / np.maximum(high - low, 1e-9)[:, None, None], 0, 1)
         return (255 * scaled.transpose(1, 2, 0)).astype(np.uint8)
 
@@ -88,6 +89,16 @@ def _bands(file) -> list[int]:
     if all(name in names for name in VISIBLE):
         return [names.index(name) + 1 for name in VISIBLE]
     return [1, 2, 3] if file.count >= 3 else [1, 1, 1]
+
+
+def _padded(file, window: Window) -> np.ndarray:
+    """Shown bands of a window, float64, 0 where the raster ends."""
+    bands = np.zeros((3, window.height, window.width))
+    shared = window.overlap(Window(0, 0, file.height, file.width))
+    if shared is not None:
+        where = RioWindow(shared.col, shared.row, shared.width, shared.height)
+        bands[:, *shared.within(window)] = file.read(_bands(file), window=where)
+    return bands
 
 
 def _limits(file) -> tuple[np.ndarray, np.ndarray]:

@@ -25,6 +25,7 @@ from isamap.gee_export.base.rasters import open_raster
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.gee_export.base.storage import disk_fault, write_whole
 from isamap.inference.map_files import sidecar
+from isamap.inference.map_files.class_raster import read_classes
 from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Legend, Palette
 from isamap.inference.map_files.map_file import probability_of, sidecar_of
 
@@ -180,11 +181,11 @@ def write_sidecar(legend: Palette, counts: np.ndarray, out: Path) -> None:
 
 
 def counts_of(path: Path) -> np.ndarray:
-    """The number of pixels of each value 0..255 in a file's first band."""
+    """The number of pixels of each value 0..255 in a file's first band; hidden ones count as 255."""
     counts = np.zeros(256, np.int64)
     with open_raster(path) as raster:
         for _, window in raster.block_windows(1):
-            counts += np.bincount(raster.read(1, window=window).ravel(), minlength=256)
+            counts += np.bincount(read_classes(raster, window=window).ravel(), minlength=256)
     return counts
 
 

@@ -14,6 +14,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
 from isamap.gee_export.base.rasters import open_raster
+from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.validity import alpha_bands
+from isamap.inference.map_files.class_raster import read_classes
 from isamap.inference.map_files.legend import PROBABILITY, Legend
 
 SETTINGS_TAG = "settings"  # a fingerprint of all that decides a map: equal in its two files
@@ -29,9 +32,9 @@ class MapBand:
     band_number: int = 1
 
     def read(self, **how) -> np.ndarray:
-        """The band's stored values, uint8 (rows, columns); `how` as rasterio's read() takes it."""
+        """The band's stored values, uint8 (rows, columns), 255 where the file hides them; `how` as for rasterio."""
         with open_raster(self.path) as source:
-            return source.read(self.band_number, **how)
+            return read_classes(source, self.band_number, **how)
 
 
 @dataclass(frozen=True)
@@ -71,10 +74,15 @@ class MapFile:
         shape = self.geobox.shape
         shrink = max(1.0, max(shape) / longest_px)
         small = max(1, round(shape[0] / shrink)), max(1, round(shape[1] / shrink))
-        values_2HW = np.stack([band.read(out_shape=small) for band in self.bands.values()])
+        values_2HW = together(*(band.read(out_shape=small) for band in self.bands.values()))
         affine = self.geobox.affine
         coarser = affine * affine.scale(shape[1] / small[1], shape[0] / small[0])
         return values_2HW, GeoBox(small, coarser, self.geobox.crs)
+
+
+def together(class_HW: np.ndarray, step_HW: np.ndarray) -> np.ndarray:
+    """Classes and the numbers beside them, uint8 (2, ...): what hides a class hides its number in the other file."""
+    return np.stack([class_HW, np.where(class_HW == UNKNOWN, np.uint8(UNKNOWN), step_HW)])
 
 
 def holds_shares(tags: Mapping[str, str]) -> bool:
@@ -125,7 +133,7 @@ def open_map(path: str | os.PathLike[str]) -> MapFile:
 
 @dataclass(frozen=True)
 class _Head:
-    """What a GeoTIFF says of itself."""
+    """What a GeoTIFF says of itself; an alpha band is no band of the map."""
 
     names: tuple[str | None, ...]
     types: tuple[str, ...]
@@ -135,7 +143,9 @@ class _Head:
     @classmethod
     def of(cls, file: DatasetReader) -> _Head:
         crs = file.crs.to_wkt() if file.crs else None
-        return cls(file.descriptions, file.dtypes, file.tags(), GeoBox(file.shape, file.transform, crs))
+        plain = [number - 1 for number in file.indexes if number not in alpha_bands(file)]
+        names, types = (tuple(each[at] for at in plain) for each in (file.descriptions, file.dtypes))
+        return cls(names, types, file.tags(), GeoBox(file.shape, file.transform, crs))
 
     @property
     def is_map(self) -> bool:

@@ -67,7 +67,7 @@ def publish(
     project: Google's servers (which need `bucket`), else the local engine. The same content again does nothing;
     other content under the name is refused unless `overwrite`. ValueError: the user's mistakes. Fault: the server's.
     """
-    map_file = open_map(checked_argument("path", path, str))
+    map_file = manifest.whole(open_map(checked_argument("path", path, str)))
     target = Target(asset, project=project, bucket=bucket, overwrite=overwrite)
     uris = target.fill(map_file.files, partial(manifest.build, map_file, asset), progress=progress)
     return report(map_file, asset, uris or (), already_there=uris is None)

@@ -38,7 +38,7 @@ def publish_external(
     object that is there with other content is never replaced. The same content again does nothing. ValueError: the
     user's mistakes, such as a bucket outside the USA. Fault: the server's.
     """
-    made = open_map(checked_argument("path", path, str))
+    made = manifest.whole(open_map(checked_argument("path", path, str)))
     bucket_name, names = _objects(checked_argument("external", external, str), made)
     checked_argument("overwrite", overwrite, bool)
     check_asset_name(checked_argument("asset", asset, str))

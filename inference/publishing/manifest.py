@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from isamap.gee_export.base.rasters import open_raster
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.gee_export.earth_engine.assets import NAME_PART, check_asset_name
+from isamap.inference.map_files.class_raster import tells_by_value
 from isamap.inference.map_files.legend import PROB_STEPS, PROBABILITY, Palette
 from isamap.inference.map_files.map_file import SETTINGS_TAG, MapFile
 
@@ -21,6 +23,21 @@ PROPERTY_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 CONTENT_PROPERTY = "content_sha256"
 POLICIES = {"MODE", "MEAN", "SAMPLE", "MIN", "MAX"}
 HIDDEN_TAGS = {"AREA_OR_POINT", "classes", "period_start", "period_end", SETTINGS_TAG}
+
+
+def whole(map_file: MapFile) -> MapFile:
+    """The map, whose files say by 255 alone what they do not know: an upload takes neither masks nor other values.
+
+    ValueError where they have an alpha band, a mask or another no-data value.
+    """
+    for path in map_file.files:
+        with open_raster(path) as file:
+            if not (tells_by_value(file) and file.nodata in (None, UNKNOWN)):
+                raise ValueError(
+                    f"{path} hides pixels by a mask, alpha or another no-data value than {UNKNOWN}, which its upload "
+                    f"would lose: write them as {UNKNOWN} first (gdalwarp -dstnodata {UNKNOWN} {path.name} NEW.tif)"
+                )
+    return map_file
 
 
 def build(map_file: MapFile, asset: str, uris: Sequence[str], content_sha256: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
@@ -21,6 +22,8 @@ from isamap.gee_export.base.grid import Window
 from isamap.gee_export.base.rasters import open_overview, open_raster
 from isamap.gee_export.base.regions import BoundsWSEN
 from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.base.warp import stored_grid, warped
+from isamap.inference.map_files.class_raster import read_classes, tells_by_value
 from isamap.inference.map_files.legend import PROB_STEPS, ShareLegend
 from isamap.inference.map_files.map_file import MapBand
 from isamap.inference.map_files.simulation import preface
@@ -122,8 +125,12 @@ def _warped(source: DatasetReader, band: int, address: TileAddress, part: Window
     corner = Affine(step, 0, left + part.col * step, 0, -step, top - part.row * step)
     grid = {"crs": "EPSG:3857", "transform": corner, "width": part.width, "height": part.height}
     # Nearest, as classes have no means; probabilities too, so that both layers show the same pixels.
-    with WarpedVRT(source, **grid, resampling=Resampling.nearest, src_nodata=UNKNOWN, nodata=UNKNOWN) as warped:
-        values_HW: np.ndarray = warped.read(band)
+    if not (tells_by_value(source, band) and source.nodatavals[band - 1] in (None, UNKNOWN)):
+        with warped(source, GeoBox((part.height, part.width), corner, "EPSG:3857"), Resampling.nearest) as laid:
+            return read_classes(laid, band)
+    grid |= stored_grid(source)
+    with WarpedVRT(source, **grid, resampling=Resampling.nearest, src_nodata=UNKNOWN, nodata=UNKNOWN) as laid:
+        values_HW: np.ndarray = laid.read(band)
     return values_HW
 
 

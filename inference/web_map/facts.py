@@ -13,7 +13,7 @@ from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.inference.assessment.pixel_area import pixel_areas_m2
 from isamap.inference.inputs.checks import step_m
 from isamap.inference.map_files.legend import PROB_STEPS
-from isamap.inference.map_files.map_file import MapFile, holds_shares
+from isamap.inference.map_files.map_file import MapFile, holds_shares, together
 from isamap.inference.map_files.simulation import sentence
 
 BLOCK_PX = 1024  # a side of what is counted at once
@@ -75,6 +75,7 @@ def _areas_km2(map_file: MapFile) -> np.ndarray:
         area_m2 = np.broadcast_to(pixel_areas_m2(crop(map_file.geobox, window)), class_HW.shape)
         if holds_shares(map_file.tags):
             step_HW = map_file.probability.read(window=RioWindow.from_slices(*window.slices))
+            _, step_HW = together(class_HW, step_HW)
             total += _of_shares(step_HW, area_m2, map_file.legend.impervious)
         else:
             total += np.bincount(class_HW.ravel(), weights=area_m2.ravel(), minlength=256) / 1e6

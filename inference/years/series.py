@@ -16,8 +16,9 @@ from rasterio.windows import Window as RioWindow
 
 from isamap.gee_export.base.grid import crs_of
 from isamap.gee_export.base.rasters import open_raster
+from isamap.inference.map_files.class_raster import read_classes
 from isamap.inference.map_files.legend import Legend
-from isamap.inference.map_files.map_file import MapFile, holds_shares, open_map
+from isamap.inference.map_files.map_file import MapFile, holds_shares, open_map, together
 
 LEAST_MAPS, MOST_MAPS = 2, 100
 PIXELS = 1 << 20  # of each year at once; with what becomes of them they take about 40 bytes a year
@@ -58,10 +59,11 @@ class MapSeries:
             files = {path: stack.enter_context(open_raster(path)) for each in self.maps for path in each.files}
             for row in range(0, height, step):
                 window = RioWindow(0, row, width, min(step, height - row))
-                class_THW, share_THW = (
-                    np.stack([files[band.path].read(band.band_number, window=window) for band in bands])
-                    for bands in ([each.classes for each in self.maps], [each.probability for each in self.maps])
-                )
+                pairs = [
+                    together(*(read_classes(files[band.path], band.band_number, window=window) for band in bands))
+                    for bands in ((each.classes, each.probability) for each in self.maps)
+                ]
+                class_THW, share_THW = np.stack(pairs, axis=1)
                 yield YearRows(row, class_THW, share_THW)
 
 
