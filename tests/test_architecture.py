@@ -176,7 +176,11 @@ KEEPERS = {
     "sqlite3": ("isamap.inference.serve.database", "isamap.gee_export.base.vector_file"),
     "http": ("isamap.gee_export.tasks.task_queue", "isamap.inference.serve.problem"),
     "aiohttp": "isamap.gee_export.requests.transport",
-    "geopandas": ("isamap.gee_export.datasets.index", "isamap.gee_export.labelling.label_vectors"),
+    "geopandas": (
+        "isamap.gee_export.datasets.index",
+        "isamap.gee_export.base.parquet_file",
+        "isamap.gee_export.labelling.label_vectors",
+    ),
     "pyogrio": (
         "isamap.gee_export.base.vector_file",
         "isamap.gee_export.base.feature_table",
@@ -186,7 +190,7 @@ KEEPERS = {
     "pyarrow": (
         "isamap.gee_export.datasets.index",
         "isamap.gee_export.base.feature_sink",
-        "isamap.gee_export.labelling.label_vectors",
+        "isamap.gee_export.base.parquet_file",
     ),
     "pytorch_lightning": "isamap.training",
     "tensorboard": "isamap.training",

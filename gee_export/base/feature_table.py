@@ -51,10 +51,11 @@ def read_table(path: str | Path, noun: str = "vector file") -> FeatureTable:
         raise ValueError(f"{noun} {path} was not found: check the path")
     if path.suffix.lower() not in vector_file.HEADS or not vector_file.has_its_format(path):
         raise ValueError(
-            f"{noun} {path} is no vector file of its ending: give GeoPackage, GeoJSON, Shapefile or FlatGeobuf"
+            f"{noun} {path} is no vector file of its ending: give GeoPackage, GeoJSON, Shapefile, FlatGeobuf or "
+            "GeoParquet"
         )
     try:
-        features = vector_file.read_features(path)
+        features = vector_file.read_features(path, columns=None)
     except ValueError as error:
         raise ValueError(f"{noun} {path} {error}") from error
     if features.crs is None:
@@ -63,7 +64,7 @@ def read_table(path: str | Path, noun: str = "vector file") -> FeatureTable:
         raise ValueError(f"{noun} {path} holds no features in layer {features.layer}")
     crs = CRS.from_user_input(features.crs)
     _check_coordinates(features.shapes, crs, f"{noun} {path}")
-    return FeatureTable(features.shapes, crs, _attributes(path, features.layer))
+    return FeatureTable(features.shapes, crs, features.columns)
 
 
 def write_geopackage(path: Path, table: FeatureTable, layer: str) -> None:
@@ -121,17 +122,6 @@ def undated() -> Iterator[None]:
         yield
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
-
-
-def _attributes(path: Path, layer: str) -> dict[str, np.ndarray]:
-    import pyogrio
-
-    name = vector_file.archived(path) if path.suffix.lower() == ".zip" else str(path)
-    head, _, content, values = pyogrio.raw.read(name, layer=layer, force_2d=False)
-    shapes = shapely.from_wkb(content)
-    # GeoPackages may hold features without a geometry, which `read_features` leaves out too.
-    present = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
-    return {str(field): column[present] for field, column in zip(head["fields"], values, strict=True)}
 
 
 def _check_coordinates(shapes: np.ndarray, crs: CRS, name: str) -> None:

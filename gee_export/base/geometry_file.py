@@ -21,19 +21,19 @@ from isamap.gee_export.base import regions, vector_file
 from isamap.gee_export.base.regions import Region
 from isamap.gee_export.base.vector_file import Features
 
-ENDINGS = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".fgb", ".kml")
+ENDINGS = (".geojson", ".json", ".gpkg", ".shp", ".zip", ".fgb", ".parquet", ".geoparquet", ".kml")
 MAX_BUFFER_M = 100_000.0  # a third of a UTM zone: beyond, metres of the zone are not metres of the ground
 DENSE_M = 500.0  # an edge is followed this closely from one system into another: within 1 cm
 CIRCLE = 32  # segments of a quarter of a buffer's circle: its area within 0.1 %
 MOST_NEW_POINTS = 1_000_000  # so many of an outline at most
-_FORMATS = "GeoJSON, GeoPackage, Shapefile (also as .zip), FlatGeobuf or KML"
+_FORMATS = "GeoJSON, GeoPackage, Shapefile (also as .zip), FlatGeobuf, GeoParquet or KML"
 
 
 def read_outline(path: str | Path, buffer_m: float | None = None) -> BaseGeometry:
     """The polygons of a file (points and lines too with `buffer_m`) as one outline in EPSG:4326.
 
-    GeoJSON, GeoPackage, Shapefile (also zipped), FlatGeobuf or KML, of any coordinate system. buffer_m widens every
-    feature by so many metres of its own UTM zone. ValueError names the file, what is wrong and the remedy.
+    GeoJSON, GeoPackage, Shapefile (also zipped), FlatGeobuf, GeoParquet or KML, of any coordinate system. buffer_m
+    widens every feature by so many metres of its own UTM zone. ValueError names the file, what is wrong and the remedy.
     """
     path = Path(path).expanduser()
     _check_buffer(buffer_m)

@@ -14,17 +14,21 @@ import sqlite3
 import sys
 import warnings
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import shapely
 
+from isamap.gee_export.base import parquet_file
+
 if TYPE_CHECKING:
     import numpy as np
+
+    Columns = Mapping[str, np.ndarray]
 
 HEADS = {  # by ending, how files begin
     ".geojson": (b"{",),
@@ -40,7 +44,7 @@ HEADS = {  # by ending, how files begin
 TEXTS = (".geojson", ".json", ".kml")
 INDIRECT = (b"<OGRVRT", b"gdal_streamed_alg")  # what GDAL knows a virtual layer and a pipeline by
 SEARCHED_BYTES = 1 << 20  # of a text for those words: far more than GDAL looks at
-UNPACKED_BYTES = 1 << 30  # of an archive's files together
+UNPACKED_BYTES = parquet_file.MOST_BYTES  # of an archive's files together, too
 
 _INDEX = "create virtual table%using%rtree%"  # of GeoPackage's own spatial index
 _COMPUTED = f"""SELECT type || ' ' || name FROM sqlite_master
@@ -51,12 +55,16 @@ _GENERATED = """SELECT 'column ' || m.name || '.' || x.name FROM sqlite_master m
 
 @dataclass(frozen=True)
 class Features:
-    """The geometries of one layer, their system in words (None: the file has none), and the layer's name."""
+    """The geometries of one layer, their system in words (None: the file has none), and the layer's name.
+
+    columns: attributes by name, of as many rows.
+    """
 
     layer: str
     crs: str | None
     driver: str
     shapes: np.ndarray
+    columns: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def has_its_format(path: Path) -> bool:
@@ -73,9 +81,13 @@ def has_its_format(path: Path) -> bool:
 
 
 def check_rows(path: Path) -> None:
-    """ValueError, without the file's name, where SQLite would compute the rows of a GeoPackage."""
+    """ValueError, without the file's name, where SQLite would compute the rows of a GeoPackage, or where a Parquet file
+    unpacks to more than memory may hold.
+    """
     if path.suffix.lower() == ".gpkg":
         _check_stored(path)
+    if parquet_file.is_parquet(path):
+        parquet_file.check_unpacked(path)
 
 
 def layers(path: str | Path) -> list[str]:
@@ -85,13 +97,15 @@ def layers(path: str | Path) -> list[str]:
     return [str(name) for name, geometry_type in pyogrio.list_layers(path) if geometry_type is not None]
 
 
-def read_features(path: Path) -> Features:
+def read_features(path: Path, columns: Sequence[str] | None = ()) -> Features:
     """Every geometry of a file of one layer (empty ones left out), in the file's own system.
 
-    A ring that is not closed is closed, which is said on the standard error. ValueError in one sentence without the
-    file's name: for a file that is not what its ending says, that cannot be read, that has several layers or
-    coordinates that are no numbers.
+    columns: attributes that are read, too (None: all). A ring that is not closed is closed, which is said on the
+    standard error. ValueError in one sentence without the file's name: for a file that is not what its ending says,
+    that cannot be read, that has several layers or coordinates that are no numbers.
     """
+    if parquet_file.is_parquet(path):
+        return _features(path.stem, *parquet_file.read_rows(path, columns))
     import pyogrio
 
     name = archived(path) if path.suffix.lower() == ".zip" else str(path)
@@ -99,13 +113,20 @@ def read_features(path: Path) -> Features:
     try:
         with _told(path):
             layer = _only_layer(layers(name))
-            head, _, content, _ = pyogrio.raw.read(name, layer=layer, columns=[], force_2d=False)
+            head, _, content, values = pyogrio.raw.read(name, layer=layer, columns=columns, force_2d=False)
             driver = pyogrio.read_info(name, layer=layer)["driver"]
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, OSError, UnicodeDecodeError) as error:
         raise ValueError(
             "holds no vectors that can be read: it is damaged, or not of the format of its ending"
         ) from error
-    return Features(layer, head["crs"], driver, _shapes(content))
+    return _features(layer, head["crs"], driver, content, dict(zip(map(str, head["fields"]), values, strict=True)))
+
+
+def _features(layer: str, crs: str | None, driver: str, content: np.ndarray, columns: Columns) -> Features:
+    """Geometries (WKB) that are there, and their attributes: GeoPackages may hold features without a geometry."""
+    shapes = _shapes(content)
+    present = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+    return Features(layer, crs, driver, shapes[present], {name: values[present] for name, values in columns.items()})
 
 
 def _only_layer(names: list[str]) -> str:
@@ -127,19 +148,18 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _shapes(content: np.ndarray) -> np.ndarray:
-    """The geometries that are not empty; ValueError in one sentence for what is none."""
+    """The geometries, also empty ones; ValueError in one sentence for what is none."""
     import numpy as np
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # of NaN, which is told below
-            shapes = shapely.from_wkb(content, on_invalid="fix")
+            shapes: np.ndarray = shapely.from_wkb(content, on_invalid="fix")
     except shapely.errors.ShapelyError as error:
         raise ValueError(f"holds a geometry that cannot be read: {error}") from error
     if not np.isfinite(shapely.get_coordinates(shapes)).all():
         raise ValueError("holds coordinates that are no numbers (NaN or infinite): correct or remove those points")
-    kept: np.ndarray = shapes[~(shapely.is_missing(shapes) | shapely.is_empty(shapes))]
-    return kept
+    return shapes
 
 
 def archived(path: Path) -> str:

@@ -14,7 +14,7 @@ from odc.geo.geobox import GeoBox
 from pyproj import CRS
 from shapely.geometry.base import BaseGeometry
 
-from isamap.gee_export.base import regions, vector_file
+from isamap.gee_export.base import parquet_file, regions, vector_file
 from isamap.gee_export.base.grid import crop, crs_of
 from isamap.gee_export.base.regions import Period, Region
 from isamap.gee_export.base.scheme import UNKNOWN, Scheme
@@ -29,8 +29,6 @@ WIDTHS = ("width", "width_m")  # attributes of lines, in metres
 OPTIONS = ("width", "extent", "layer")
 _PIECE_PX = 1 << 18  # pixels worked on at a time: of a city, about 10,000 houses
 _MARGIN_M = 500.0  # features so far outside a region may reach into it
-# Equal rows compress to nearly nothing: 194 kB of them took 2.9 GB (docs/reliability.md).
-MOST_ROWS = 10_000_000  # of a Parquet file, which is read whole
 _DENSE_M = 100.0  # an edge that is straight in one system is followed this closely in another
 
 
@@ -131,27 +129,8 @@ def _check_format(source: LabelSource, path: Path) -> None:
         )
     try:
         vector_file.check_rows(path)
-        if path.suffix.lower().endswith("parquet"):
-            _check_unpacked(path)
     except ValueError as error:
         raise ValueError(f"label file {source.address} {error}") from error
-
-
-def _check_unpacked(path: Path) -> None:
-    """ValueError where a Parquet file says that it holds more than memory may: a thousand equal rows cost a byte."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        head = pq.read_metadata(path)
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"is no Parquet file that can be read: {error}") from error
-    unpacked = sum(head.row_group(group).total_byte_size for group in range(head.num_row_groups))
-    if head.num_rows > MOST_ROWS or unpacked > vector_file.UNPACKED_BYTES:
-        raise ValueError(
-            f"holds {head.num_rows:,} rows of {unpacked:,} bytes, at most {MOST_ROWS:,} rows and "
-            f"{vector_file.UNPACKED_BYTES:,} bytes are read: cut the part out that the region needs"
-        )
 
 
 def near_features(
@@ -167,8 +146,8 @@ def near_features(
     path = local_file.found(source)
     _check_format(source, path)
     try:
-        if path.suffix.lower().endswith("parquet"):
-            table = geopandas.read_parquet(path)
+        if parquet_file.is_parquet(path):
+            table = _table(source, path)
             _check_placed(source, table.crs, len(table))
             return table.iloc[table.sindex.query(shapely.box(*_box(region, table.crs)))], tuple(table.total_bounds)
         layer = source.options.get("layer") or _only_layer(source, path)
@@ -181,16 +160,21 @@ def near_features(
         raise ValueError(f"label file {source.address} holds no vectors that can be read: {error}") from error
 
 
+def _table(source: LabelSource, path: Path) -> GeoDataFrame:
+    try:
+        return parquet_file.read_geoparquet(path)
+    except ValueError as error:
+        raise ValueError(f"label file {source.address} {error}") from error
+
+
 def attributes(source: LabelSource) -> list[str]:
     """Names of a vector file's attributes."""
     import pyogrio
 
     path = local_file.found(source)
     _check_format(source, path)
-    if path.suffix.lower().endswith("parquet"):
-        import geopandas
-
-        return [str(name) for name in geopandas.read_parquet(path).columns]
+    if parquet_file.is_parquet(path):
+        return [str(name) for name in _table(source, path).columns]
     layer = source.options.get("layer") or _only_layer(source, path)
     return [str(name) for name in pyogrio.read_info(path, layer=layer)["fields"]]
 

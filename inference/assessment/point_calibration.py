@@ -30,7 +30,7 @@ KM_OF_DEGREE = 111.195
 
 @dataclass(frozen=True)
 class KnownPoints:
-    """A file of points of known class: CSV with LON and LAT, GeoPackage, GeoJSON, Shapefile or FlatGeobuf.
+    """A file of points of known class: CSV with LON and LAT, or any vector file that `read_table` takes.
 
     column: of the class. impervious: its values that are impervious, where they are not the checkpoint's class names;
     every other value is pervious then.

@@ -10,6 +10,7 @@ import pytest
 import shapely
 from pyproj import CRS
 
+from isamap.gee_export.base import parquet_file
 from isamap.gee_export.base.feature_table import FeatureTable, read_table, write_geopackage
 from isamap.gee_export.base.geometry_file import read_outline
 from isamap.gee_export.base.regions import named
@@ -56,21 +57,23 @@ def test_a_geopackage_of_stored_rows_is_read(geopackage):
     assert len(read_table(geopackage("")).shapes) == 1
 
 
-def test_a_parquet_of_more_rows_than_memory_takes_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("read", [read_outline, read_table, labels])
+def test_a_parquet_of_more_rows_than_memory_takes_is_refused(tmp_path, monkeypatch, read):
     import geopandas
 
     path = tmp_path / "a.parquet"
     geopandas.GeoDataFrame(geometry=[shapely.Point(114, 30)] * 20, crs=4326).to_parquet(path)
-    monkeypatch.setattr(label_vectors, "MOST_ROWS", 10)
+    monkeypatch.setattr(parquet_file, "MOST_ROWS", 10)
     with pytest.raises(ValueError, match=r"a.parquet holds 20 rows of [\d,]+ bytes, at most 10 rows"):
-        labels(path)
+        read(path)
 
 
-def test_a_parquet_that_is_damaged_is_one_sentence_with_its_name(tmp_path):
+@pytest.mark.parametrize("read", [read_outline, read_table, labels])
+def test_a_parquet_that_is_damaged_is_one_sentence_with_its_name(tmp_path, read):
     path = tmp_path / "a.parquet"
     path.write_bytes(b"PAR1" + bytes(100) + b"\xff\xff\xff\x7fPAR1")
-    with pytest.raises(ValueError, match=r"label file .*a.parquet is no Parquet file that can be read"):
-        labels(path)
+    with pytest.raises(ValueError, match=r"file .*a.parquet is no Parquet file that can be read"):
+        read(path)
 
 
 def test_entities_of_a_kml_are_not_multiplied(tmp_path):

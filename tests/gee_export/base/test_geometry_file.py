@@ -18,7 +18,8 @@ TOWN = shapely.Polygon([(114.2, 30.5), (114.3, 30.51), (114.31, 30.6), (114.21, 
 
 
 def written(path, shapes, crs="EPSG:4326", **options):
-    geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:4326").to_crs(crs).to_file(path, **options)
+    table = geopandas.GeoDataFrame(geometry=shapes, crs="EPSG:4326").to_crs(crs)
+    table.to_parquet(path) if path.suffix == ".parquet" else table.to_file(path, **options)
     return path
 
 
@@ -34,7 +35,7 @@ def area_km2(outline) -> float:
     return abs(Geod(ellps="WGS84").geometry_area_perimeter(outline)[0]) / 1e6
 
 
-@pytest.mark.parametrize("name", ["t.geojson", "t.gpkg", "t.shp", "t.fgb", "t.kml"])
+@pytest.mark.parametrize("name", ["t.geojson", "t.gpkg", "t.shp", "t.fgb", "t.parquet", "t.kml"])
 def test_every_format_gives_the_outline(tmp_path, name):
     options = {"driver": "KML"} if name == "t.kml" else {}
     assert read_outline(written(tmp_path / name, [TOWN], **options)).symmetric_difference(TOWN).area < 1e-9
