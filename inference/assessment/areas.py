@@ -123,7 +123,7 @@ def area(
         if class_map.holds_shares
         else one_class_note(dict(zip(counted.classes, counted.km2.sum(0).tolist(), strict=True)))
     )
-    content = rows, [*warnings, *([] if one_class is None else [one_class]), *_off_map(counted, zones)]
+    content = rows, [*warnings, *([] if one_class is None else [one_class]), *_of_zones(counted, zones)]
     return _finished(f"km2 by class: {class_map.name}", content, class_map, _on_map(zones, counted), target)
 
 
@@ -144,7 +144,7 @@ def change(
     rows, warnings = _changed(table), [BIASED_CHANGE]
     if sample is not None:
         rows, warnings = _estimated_change(first, second, (zones, options.method), (sample, answers, DEFAULT))
-    content = rows, [*warnings, *_off_map(table, zones)]
+    content = rows, [*warnings, *_of_zones(table, zones)]
     return _finished(f"km2 by change: {first.name} to {second.name}", content, first, _on_map(zones, table), target)
 
 
@@ -199,11 +199,11 @@ def _on_map(zones: Zones | None, table: AreaTable | ChangeTable) -> Zones | None
     return None if zones is None else zones.subset(table.zones)
 
 
-def _off_map(table: AreaTable | ChangeTable, zones: Zones | None) -> list[str]:
-    """Sentences on the zones that the map does not hold, or not wholly."""
+def _of_zones(table: AreaTable | ChangeTable, zones: Zones | None) -> list[str]:
+    """Sentences on names that were not clear, and on the zones that the map does not hold, or not wholly."""
     if zones is None:
         return []
-    lines = []
+    lines = list(zones.notes)
     if table.off_map:
         lines.append(OFF_MAP.format(len(table.off_map), len(zones.names), listed(table.off_map)))
     total_km2 = zones.subset(table.zones).km2

@@ -252,6 +252,9 @@ def _class_names(file: Path, named: set[tuple[str, ...]], classes: Sequence[str]
         raise ValueError(
             f"{file} does not name its classes: give --classes with the names of the values 0, 1, ... in order"
         )
+    if twice := sorted(name for name in set(names) if names.count(name) > 1):
+        # Areas and answers are told apart by the name.
+        raise ValueError(f"several values of {file} are called {twice[0]!r}: give each a name of its own (--classes)")
     return names
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,8 @@ def estimate_accuracy(
         polygons = read_zones(*((zones,) if isinstance(zones, (str, Path)) else zones))
         facts = facts_of(polygons, class_areas(class_map_of(sample), polygons))
     assessment = assess(sample, reference, interval=interval, zones=facts, simulated_answers=answers.is_world)
+    if facts is not None:
+        assessment = replace(assessment, notes=(*assessment.notes, *facts.zones.notes))
     report = AssessmentReport(assessment, _products(assessment, reference, products or ProductRequest()))
     if target is not None:
         report.write(target, _drawn(report, target))

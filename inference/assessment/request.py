@@ -135,7 +135,9 @@ class ZoneFile:
 
     GROUP: ClassVar[str] = "Zones"
     zones: Annotated[str | None, Option("Polygons, such as districts.gpkg.", metavar="FILE", name="by")] = None
-    column: Annotated[str | None, Option("Column that names the polygons.", metavar="NAME", name="by_column")] = None
+    column: Annotated[
+        str | None, Option("Column of their names; equal ones are one zone.", metavar="NAME", name="by_column")
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The polygons by which areas are counted: districts of a vector file, by name."""
+"""The polygons by which areas are counted: districts of a vector file, each of a name of its own."""
 
 from __future__ import annotations
 
@@ -15,24 +15,28 @@ from isamap.gee_export.base.feature_table import DENSE_DEG, FeatureTable, read_t
 from isamap.gee_export.base.grid import crs_of
 from isamap.gee_export.base.outline import inside
 from isamap.gee_export.labelling.coverage import covered
+from isamap.inference.assessment.zone_names import names_of
 
-NAME_COLUMNS = ("name", "NAME", "Name", "district", "DISTRICT", "NAME_3", "NAME_2", "NAME_1", "id", "ID")
 METHODS = ("exact", "centre")
 
 
 @dataclass(frozen=True, eq=False)
 class Zones:
-    """Named polygons; features of one name are one zone. They may overlap: each counts all of its ground."""
+    """Polygons, each of a name of its own. They may overlap: each counts all of its ground.
+
+    notes: sentences on features whose names were not clear.
+    """
 
     names: tuple[str, ...]
     table: FeatureTable
+    notes: tuple[str, ...] = ()
     _by_system: dict[str, ZonesOnGrid] = field(default_factory=dict, init=False, repr=False)
 
     def subset(self, names: Sequence[str]) -> Zones:
         """Some of the zones, in the order given."""
         which = [self.names.index(name) for name in names]
         columns = {name: values[which] for name, values in self.table.columns.items()}
-        return Zones(tuple(names), FeatureTable(self.table.shapes[which], self.table.crs, columns))
+        return Zones(tuple(names), FeatureTable(self.table.shapes[which], self.table.crs, columns), self.notes)
 
     @property
     def km2(self) -> np.ndarray:
@@ -79,8 +83,8 @@ class ZonesOnGrid:
 def read_zones(path: str | Path, column: str | None = None) -> Zones:
     """The polygons of a vector file by name.
 
-    column: the attribute that names them, by default the first of NAME_COLUMNS that the file has, else the features'
-    numbers. ValueError: no polygons, an unknown column, a file that cannot be read.
+    column: the attribute that names them, whose equal values are one zone. Without it each feature is a zone, named as
+    `zone_names` says. ValueError: no polygons, an unknown column, a file that cannot be read.
     """
     return zones_of(read_table(path, "file of zones"), column, f"file of zones {path}")
 
@@ -90,21 +94,11 @@ def zones_of(table: FeatureTable, column: str | None, noun: str) -> Zones:
     flat = shapely.get_dimensions(table.shapes) != 2
     if flat.any():
         raise ValueError(f"{noun} holds a {table.shapes[flat][0].geom_type}: areas are counted by polygons, give those")
-    names = _names(table, column, noun)
+    named = names_of(table, column, noun)
     valid = shapely.make_valid(table.shapes)
-    order = list(dict.fromkeys(names))
-    shapes = np.array([_polygonal(valid[[each == name for each in names]]) for name in order], dtype=object)
-    return Zones(tuple(order), FeatureTable(shapes, table.crs, {"zone": np.array(order, dtype=object)}))
-
-
-def _names(table: FeatureTable, column: str | None, noun: str) -> list[str]:
-    if column is not None and column not in table.columns:
-        column_names = ", ".join(table.columns) or "none"
-        raise ValueError(f"{noun} has no column {column!r}: it has {column_names}")
-    column = column or next((name for name in NAME_COLUMNS if name in table.columns), None)
-    if column is None:
-        return [str(index) for index in range(1, len(table.shapes) + 1)]
-    return [str(value) for value in table.columns[column]]
+    order = tuple(dict.fromkeys(named.names))
+    shapes = np.array([_polygonal(valid[[each == name for each in named.names]]) for name in order], dtype=object)
+    return Zones(order, FeatureTable(shapes, table.crs, {"zone": np.array(order, dtype=object)}), named.notes)
 
 
 def _polygonal(shapes: np.ndarray):

@@ -9,6 +9,7 @@ import numpy as np
 from pyproj import CRS
 
 from isamap.gee_export.base.feature_table import FeatureTable
+from isamap.inference.assessment.zone_names import NAME_COLUMNS
 from isamap.inference.assessment.zones import Zones, zones_of
 from isamap.inference.serve.limits import Limits
 from isamap.inference.serve.place import polygons_of
@@ -17,7 +18,7 @@ MOST_DISTRICTS, NAME_LETTERS = 500, 80
 
 
 def districts_of(document: Any, limits: Limits) -> Zones:
-    """Of a FeatureCollection of polygons in degrees, named by name, NAME_2, id ..., else numbered.
+    """Of a FeatureCollection of polygons in degrees, named by name, NAME_2, id ... (`zone_names`), else numbered.
 
     ValueError: none, too many of them or of their vertices, or a feature that is no polygon.
     """
@@ -30,11 +31,13 @@ def districts_of(document: Any, limits: Limits) -> Zones:
     properties = [feature.get("properties") or {} for feature in features]
     if not all(isinstance(each, Mapping) for each in properties):
         raise ValueError("districts: properties of a feature are an object of values by name")
-    shared = [name for name in properties[0] if all(name in each for each in properties)]
-    columns = {name: np.array([_shown(each[name]) for each in properties], dtype=object) for name in shared}
+    given = [name for name in NAME_COLUMNS if any(name in each for each in properties)]
+    columns = {name: np.array([_shown(each.get(name)) for each in properties], dtype=object) for name in given}
     return zones_of(FeatureTable(shapes, CRS.from_epsg(4326), columns), None, "districts")
 
 
 def _shown(value: Any) -> str:
-    """A name as tables show it: short, without control characters."""
+    """A name as tables show it: short, without control characters; empty where there is none."""
+    if value is None:
+        return ""
     return "".join(letter for letter in str(value) if letter.isprintable())[:NAME_LETTERS]

@@ -112,7 +112,8 @@ def district_areas(maps: Sequence[StoredMap], districts: Zones) -> dict[str, Any
         for name, km2, unknown, off in zip(table.zones, table.km2, table.unknown_km2, table.off_km2, strict=True)
     ]  # fmt: skip
     names = list(maps[0].file.legend.names)
-    return {"districts": rows, "off_map": list(table.off_map), "classes": names, "note": note_of(maps[0])}
+    facts = {"off_map": list(table.off_map), "notes": list(districts.notes), "note": note_of(maps[0])}
+    return {"districts": rows, "classes": names, **facts}
 
 
 def _joined(maps: Sequence[StoredMap]) -> ClassMap:

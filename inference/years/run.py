@@ -220,7 +220,7 @@ def _report(files: _Folder, chain: YearChain, tally: YearTally, zones: Zones | N
         growth_classes=growth_names(series.years),
         zones=areas,
         simulated_parts=series.simulated_parts,
-        notes=series.notes,
+        notes=(*series.notes, *(() if zones is None else zones.notes)),
     )
 
 

@@ -101,14 +101,14 @@ export class AreaCard {
     }
   }
 
-  showDistricts({ districts, off_map: off, classes }, name) {
+  showDistricts({ districts, off_map: off, classes, notes }, name) {
     const words = `${counted(districts.length, "district")} of ${name}`;
     const left = off.length ? el("p", { class: "quiet" }, `${off.length} more lie off the map: ${off.slice(0, 5).join(", ")}${off.length > 5 ? " …" : ""}.`) : "";
     const lines = [["district", ...classes.map((each) => `${each}_km2`), "unknown_km2", "off_map_km2"], ...districts.map((row) => [row.name, ...classes.map((each) => row.area_km2[each]), row.nodata_km2, row.off_km2])];
     const csv = lines.map((row) => row.map(quoted).join(",")).join("\n");
     const link = el("a", { href: URL.createObjectURL(new Blob([`${csv}\n`], { type: "text/csv" })), download: "districts.csv" }, "CSV of these areas");
     const clear = el("button", { type: "button", class: "slim", onclick: () => this.clearDistricts() }, "Clear");
-    byId("districts").replaceChildren(el("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Areas by district" }, districtTable(words, classes, districts)), left, el("p", { class: "buttons" }, link, clear));
+    byId("districts").replaceChildren(el("div", { class: "table-box", tabindex: "0", role: "region", "aria-label": "Areas by district" }, districtTable(words, classes, districts)), left, ...notes.map((text) => el("p", { class: "quiet" }, text)), el("p", { class: "buttons" }, link, clear));
     announce(words);
   }
 

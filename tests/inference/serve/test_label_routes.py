@@ -209,6 +209,16 @@ def test_districts_sum_to_their_ground_and_those_off_the_map_are_named(client, t
         assert sum(row["area_km2"][name] for row in answer["districts"]) == pytest.approx(whole, rel=1e-4)
 
 
+def test_two_districts_of_one_name_are_two_rows_and_a_note(client, town):
+    west, south, east, north = client.get(f"/maps/{TOWN}").json()["bbox"]
+    middle = (west + east) / 2
+    rings = boxes((west, south, middle, north), (middle, south, east, north))
+    districts = collection(*(feature("x", ring, name="Springfield") for ring in rings))
+    answer = client.post(f"/areas?maps={TOWN}", json=districts).json()
+    assert [row["name"] for row in answer["districts"]] == ["Springfield (1)", "Springfield (2)"]
+    assert len(answer["notes"]) == 1 and "share the name 'Springfield'" in answer["notes"][0]
+
+
 def test_districts_that_are_no_polygons_are_refused(client, town):
     point = {"type": "Feature", "properties": {}, "geometry": {"type": "Point", "coordinates": [114, 30]}}
     reply = client.post(f"/areas?maps={TOWN}", json=collection(point))
