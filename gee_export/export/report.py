@@ -80,7 +80,7 @@ class ExportReport:
             estimate=_estimate(job, plan, workers or DEFAULT_WORKERS),
             by_part=_by_part(plan) if len(job.parts) > 1 else {},
             eecu=ComputingCost(_effort(job, plan)),
-            notes=_notes(plan.info),
+            notes=(*_notes(plan.info), *_fewer(job, len(plan.patches), plan.info)),
         )
 
     @classmethod
@@ -103,6 +103,7 @@ class ExportReport:
                     [
                         *notes,
                         *_notes(manifest.split),
+                        *([] if skipped else _fewer(job, manifest.counts["patches"], manifest.split)),
                         *_incomplete(manifest),
                         *_emptiness(manifest),
                         *_unseen_days(manifest),
@@ -214,6 +215,14 @@ def _notes(info: Mapping[str, Any]) -> tuple[str, ...]:
                 "another split"
             )
     return tuple(dict.fromkeys(notes))
+
+
+def _fewer(job: ExportJob, patches: int, info: Mapping[str, Any]) -> Iterator[str]:
+    """Why there are fewer patches than --max-patches allows, though not all are taken."""
+    most = job.rule.max_patches
+    if most is not None and patches < most and _found(info)["passed"]:
+        periods = f" and the same ones of {len(job.periods)} periods" if len(job.periods) > 1 else ""
+        yield f"{patches} patches of at most {most}: --max-patches takes whole blocks{periods}"
 
 
 def _patch_bytes(job: ExportJob) -> int:

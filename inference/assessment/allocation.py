@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,18 +22,28 @@ Z = 1.959964
 class Conjecture:
     """What is believed before sampling: of each stratum its share of ground and the share of the class in it.
 
-    weights and target sum over strata; accuracy: the share of each stratum that is mapped rightly.
+    weights and target sum over strata; accuracy: the share of each stratum that is mapped rightly. pixels: of each
+    stratum, more than which nobody can draw (without them, no bound).
     """
 
     names: tuple[str, ...]
     weights: np.ndarray
     accuracy: np.ndarray
     target: np.ndarray
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     def __post_init__(self) -> None:
+        if not len(self.pixels):
+            object.__setattr__(self, "pixels", np.full(len(self.names), np.inf))
         for name, values in (("accuracy", self.accuracy), ("target", self.target)):
             if ((values < 0) | (values > 1)).any():
                 raise ValueError(f"{name} of {', '.join(self.names)}: {values.tolist()}, expected shares of 0 to 1")
+
+    def of(self, which: np.ndarray) -> Conjecture:
+        """What is believed of some of the strata; their weights stay shares of all ground."""
+        names = tuple(name for name, is_one in zip(self.names, which, strict=True) if is_one)
+        values = (self.weights, self.accuracy, self.target, self.pixels)
+        return Conjecture(names, *(each[which] for each in values))
 
     @property
     def spreads(self) -> np.ndarray:
@@ -105,11 +115,15 @@ def rare(conjecture: Conjecture, points: int, least: int = RARE_POINTS) -> np.nd
     The recommendation of Olofsson et al. 2014, section 5.1.2, for change and other rare classes.
     """
     few = conjecture.weights < RARE_SHARE
-    counts = np.zeros(len(few), np.int64)
+    _check_points(points, len(few))
     # Equal parts at most, so that rare strata never take the points of all others.
-    counts[few] = min(least, points // max(1, len(few)))
-    if (~few).any():
-        counts[~few] = _whole(conjecture.weights[~few], max(points - int(counts.sum()), 2 * int((~few).sum())))
+    share = min(least, points // max(1, len(few)))
+    if few.all():
+        # Where all are rare, none else is there to take the rest.
+        rest = points - share * len(few)
+        return share + _largest_remainder(conjecture.weights / conjecture.weights.sum() * rest)
+    counts = np.full(len(few), share, np.int64)
+    counts[~few] = _whole(conjecture.weights[~few], points - share * int(few.sum()))
     return counts
 
 
@@ -126,6 +140,32 @@ def allocation_named(name: str) -> Allocation:
     return ALLOCATIONS[name]
 
 
+def divided(allocation: Allocation, conjecture: Conjecture, points: int) -> np.ndarray:
+    """As an allocation divides the points, but no stratum gets more than its pixels: the others share what it leaves.
+
+    They share it by the same allocation. ValueError: fewer than two points a stratum.
+    """
+    counts, is_whole = allocation(conjecture, points), np.zeros(len(conjecture.names), bool)
+    # Again and again, as what one stratum leaves may fill another.
+    while (is_over := counts > conjecture.pixels).any():
+        is_whole |= is_over
+        counts[is_whole] = conjecture.pixels[is_whole]
+        if not is_whole.all():
+            counts[~is_whole] = allocation(conjecture.of(~is_whole), points - int(counts[is_whole].sum()))
+    return counts
+
+
+def shortages(conjecture: Conjecture, asked: np.ndarray, counts: np.ndarray) -> tuple[str, ...]:
+    """A sentence for each stratum that has fewer pixels than an allocation gives it."""
+    rows = zip(conjecture.names, asked.tolist(), counts.tolist(), strict=True)
+    return tuple(
+        f"stratum {name!r} has {got} pixel{'s' * (got != 1)}: all are taken, and the other {wanted - got} of its "
+        f"{wanted} points go to the other strata"
+        for name, wanted, got in rows
+        if got < wanted
+    )
+
+
 @dataclass(frozen=True)
 class Expectation:
     """Standard errors that a division of points is expected to give."""
@@ -137,18 +177,34 @@ class Expectation:
 
 
 def expected(conjecture: Conjecture, counts: Sequence[int]) -> Expectation:
-    """Standard errors of overall accuracy, of each stratum's accuracy and of the class's share of the ground."""
+    """Standard errors of overall accuracy, of each stratum's accuracy and of the class's share of the ground.
+
+    A stratum that is taken whole has none.
+    """
     numbers = np.maximum(np.asarray(counts, float), 1)
-    users = conjecture.spreads / np.sqrt(numbers)
+    sampled = numbers < conjecture.pixels
+    users = sampled * conjecture.spreads / np.sqrt(numbers)
     overall = math.sqrt(float(conjecture.weights**2 @ users**2))
-    area = math.sqrt(float(conjecture.weights**2 @ (conjecture.target_spreads**2 / numbers)))
+    area = math.sqrt(float(conjecture.weights**2 @ (sampled * conjecture.target_spreads**2 / numbers)))
     return Expectation(tuple(int(count) for count in counts), overall, tuple(users.tolist()), area)
+
+
+def _check_points(points: int, strata: int) -> None:
+    if points < 2 * strata:
+        raise ValueError(f"--points {points}: {strata} strata need two each, {2 * strata} in all")
+
+
+def _largest_remainder(exact: np.ndarray) -> np.ndarray:
+    """Whole numbers of the same sum, each less than one from its own."""
+    counts = np.floor(exact).astype(np.int64)
+    lacking = round(float(exact.sum())) - int(counts.sum())
+    counts[np.argsort(counts - exact, kind="stable")[:lacking]] += 1
+    return counts
 
 
 def _whole(shares: np.ndarray, points: int) -> np.ndarray:
     """Whole numbers of points that sum to `points`, at least two each, as near to the shares as can be."""
-    if points < 2 * len(shares):
-        raise ValueError(f"--points {points}: {len(shares)} strata need two each, {2 * len(shares)} in all")
+    _check_points(points, len(shares))
     # A map believed to be right everywhere has no spread, and nothing says where points help.
     if not shares.sum():
         shares = np.ones(len(shares))

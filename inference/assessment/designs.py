@@ -59,6 +59,7 @@ class Drawing:
         sizes = np.bincount(pixels.stratum_N, minlength=len(counts))
         # By ground, not by pixels: in degrees they shrink towards the poles.
         inclusion = sizes[pixels.stratum_N] * pixels.area_N / frame.strata_m2[pixels.stratum_N]
+        inclusion[(sizes == frame.strata_pixels)[pixels.stratum_N]] = 1.0
         sample = self._sample(frame, pixels, inclusion, design, {"points": int(counts.sum())}, rng)
         if not min_distance_m:
             return sample

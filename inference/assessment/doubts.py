@@ -52,7 +52,8 @@ def _groups(sample: DrawnSample, evidence: Evidence) -> tuple[Sequence[str], np.
     """Names, shares of the ground, and the group of each point that counts."""
     design = evidence.design
     if isinstance(design, Stratified) and len(design.weights) > 1:
-        return design.names, design.weights, design.stratum_N
+        # What is known to its last pixel hides no error.
+        return design.names, np.where(design.whole_H, 0.0, design.weights), design.stratum_N
     weights = np.array([sample.class_km2[name] for name in sample.classes]) / sum(sample.class_km2.values())
     return sample.classes, weights, evidence.answers.map_N
 

@@ -19,9 +19,10 @@ from isamap.inference.assessment.pixel_area import cell_area_m2
 from isamap.inference.assessment.planning import conjecture, target_of
 from isamap.inference.assessment.request import DrawOptions, SheetOptions
 from isamap.inference.assessment.sample import KEY, DrawnSample
-from isamap.inference.assessment.strata import Buffered, MapClasses, Strata, WholeMap, strata_named
+from isamap.inference.assessment.strata import Buffered, MapClasses, Strata, WholeMap, notes_of, strata_named
 from isamap.inference.assessment.thumbnails import Thumbnails
 
+LATTICE = "a lattice with a random start takes the known pixels that it meets"
 BUFFER_NOTE = "strata by nearness to the rare class, as Olofsson et al. 2020 advise against omissions"
 
 
@@ -84,18 +85,20 @@ def sample_of(class_map: ClassMap, design: DrawOptions, seed: int) -> DrawnSampl
     if design.name == "simple":
         return drawing.simple(design.points, min_distance_m=design.min_distance_m, frame=frame)
     if design.name == "systematic":
-        return drawing.systematic(design.points, frame=frame)
+        return _told(drawing.systematic(design.points, frame=frame), design.points, LATTICE)
     if design.name == "cluster":
         # Two at least: one cluster has no variance between clusters.
         clusters = max(2, round(design.points / design.points_each))
-        return drawing.clusters(clusters, design.points_each, design.side_m, frame=frame)
-    divided = allocation.allocation_named(design.allocation)(conjecture(frame, design.accuracy or {}), design.points)
+        sample = drawing.clusters(clusters, design.points_each, design.side_m, frame=frame)
+        return _told(sample, design.points, _clusters_drawn(sample, design.points_each))
+    belief, allocate = conjecture(frame, design.accuracy or {}), allocation.allocation_named(design.allocation)
+    divided = allocation.divided(allocate, belief, design.points)
     counts = np.zeros(len(frame.strata_m2), np.int64)
     counts[frame.strata_m2 > 0] = divided
-    # No stratum can give more pixels than it has.
-    counts = np.minimum(counts, frame.pixels_BH.sum(axis=0))
     sample = drawing.stratified(frame, counts, min_distance_m=design.min_distance_m)
-    return sample if not design.buffer_m else replace(sample, notes=(*sample.notes, BUFFER_NOTE))
+    short = allocation.shortages(belief, allocate(belief, design.points), divided)
+    buffered = (BUFFER_NOTE,) if design.buffer_m else ()
+    return replace(sample, notes=(*sample.notes, *buffered, *short, *notes_of(frame.strata)))
 
 
 def _frame_of(drawing: Drawing, design: DrawOptions) -> SamplingFrame:
@@ -105,8 +108,7 @@ def _frame_of(drawing: Drawing, design: DrawOptions) -> SamplingFrame:
         frame = survey(class_map, strata_of(class_map, design))
     else:
         frame = survey(class_map, WholeMap(), drawing.side_px(design.side_m) if design.name == "cluster" else BLOCK_PX)
-    if design.points > (pixels := int(frame.pixels_BH.sum())):
-        raise ValueError(f"--points {design.points}: the map knows the class of {pixels} pixels: ask for fewer")
+    frame.check_points(design.points)
     return frame
 
 
@@ -126,6 +128,21 @@ def of_preset(class_map: ClassMap, name: str, seed: int) -> DrawnSample:
     else:
         counts = presets.counts_of(preset, class_map.classes)
         frame = survey(class_map, strata_named("map", class_map))
-        sample = drawing.stratified(frame, np.array([counts[name] for name in class_map.classes]))
+        asked = np.array([counts[name] for name in class_map.classes])
+        sample = drawing.stratified(frame, np.minimum(asked, frame.strata_pixels))
     settings = {**sample.settings, "preset": name}
-    return replace(sample, settings=settings, notes=(*sample.notes, preset.title, *preset.notes))
+    sample = replace(sample, settings=settings, notes=(*sample.notes, preset.title, *preset.notes))
+    return _told(sample, preset.points, "the map has fewer pixels of a class, or lacks it")
+
+
+def _told(sample: DrawnSample, points: int, why: str) -> DrawnSample:
+    """The sample with a note where it has fewer points than asked, as its design cannot take the rest elsewhere."""
+    if len(sample.points) >= points:
+        return sample
+    return replace(sample, notes=(*sample.notes, f"{len(sample.points)} points, fewer than the {points} asked: {why}"))
+
+
+def _clusters_drawn(sample: DrawnSample, points_each: int) -> str:
+    words = f"{len(sample.clusters)} clusters of {points_each} were drawn"
+    few = sum(cluster.pixels < points_each for cluster in sample.clusters)
+    return f"{words}; {few} of them with fewer known pixels, which are all taken" if few else words

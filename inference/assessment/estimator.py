@@ -36,18 +36,20 @@ class Stratified:
     """Simple random samples within strata: weights (strata,) are their shares of the ground, stratum_N of each point.
 
     class_H: the map's class (number) that all pixels of each stratum have, where strata lie within the map's classes.
-    There is no finite population correction, as samples are far smaller than maps. ValueError: a stratum with ground
-    and fewer than two points, whose variance nothing says.
+    pixels_H: pixels of each stratum: one whose every pixel is a point is known, and adds nothing to the variance.
+    Beyond that there is no finite population correction, as samples are far smaller than maps. ValueError: a stratum
+    with ground and fewer than two points, whose variance nothing says.
     """
 
     weights: np.ndarray
     stratum_N: np.ndarray
     names: tuple[str, ...] = ()
     class_H: np.ndarray | None = None
+    pixels_H: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         counts = self.counts
-        for index in np.flatnonzero((counts < 2) & (self.weights > 0)):
+        for index in np.flatnonzero((counts < 2) & (self.weights > 0) & ~self.whole_H):
             name = self.names[index] if self.names else str(index)
             points = "no point" if counts[index] == 0 else "one point"
             raise ValueError(
@@ -60,6 +62,12 @@ class Stratified:
         """Points by stratum."""
         counts: np.ndarray = np.bincount(self.stratum_N, minlength=len(self.weights))
         return counts
+
+    @property
+    def whole_H(self) -> np.ndarray:
+        """Which strata are known to their last pixel."""
+        whole: np.ndarray = np.zeros(len(self.weights), bool)
+        return whole if self.pixels_H is None else (self.counts > 0) & (self.counts == self.pixels_H)
 
     @property
     def degrees(self) -> float:
@@ -76,9 +84,10 @@ class Stratified:
         return sums / np.maximum(self.counts, 1)
 
     def _spreads(self, values: np.ndarray) -> np.ndarray:
-        """Sample variance of the values in each stratum."""
+        """Sample variance of the values in each stratum, 0 where it is known whole."""
         apart = values - self._means(values)[self.stratum_N]
-        return np.bincount(self.stratum_N, apart**2, len(self.weights)) / np.maximum(self.counts - 1, 1)
+        spreads = np.bincount(self.stratum_N, apart**2, len(self.weights)) / np.maximum(self.counts - 1, 1)
+        return np.where(self.whole_H, 0.0, spreads)
 
 
 def simple(count: int) -> Stratified:

@@ -60,4 +60,5 @@ def _stratified(sample: DrawnSample, points: Sequence[Point]) -> Stratified:
     names = tuple(stratum.name for stratum in sample.strata)
     weights = np.array([stratum.km2 for stratum in sample.strata]) / sample.total_km2
     stratum_N = np.array([names.index(point.stratum) for point in points])
-    return Stratified(weights, stratum_N, names, class_H=sample.class_of_strata)
+    pixels_H = np.array([stratum.pixels for stratum in sample.strata])
+    return Stratified(weights, stratum_N, names, sample.class_of_strata, pixels_H)

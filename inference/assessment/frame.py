@@ -48,6 +48,17 @@ class SamplingFrame:
         """Shares of the frame's ground by stratum."""
         return self.strata_m2 / self.total_m2
 
+    @property
+    def strata_pixels(self) -> np.ndarray:
+        """Pixels of each stratum."""
+        total: np.ndarray = self.pixels_BH.sum(axis=0)
+        return total
+
+    def check_points(self, points: int) -> None:
+        """ValueError where so many points are more than its pixels."""
+        if points > (pixels := int(self.pixels_BH.sum())):
+            raise ValueError(f"--points {points}: the map knows the class of {pixels} pixels: ask for fewer")
+
     def blocks(self, only: Container[int] | None = None) -> Iterator[SheetBlock]:
         """The map's blocks in the order of area_BH, or some of them."""
         return self.class_map.blocks(self.side_px, only)
@@ -101,13 +112,17 @@ def survey(class_map: ClassMap, strata: Strata, side_px: int = BLOCK_PX) -> Samp
 
 
 def draw(frame: SamplingFrame, counts: np.ndarray, rng: np.random.Generator) -> FramePixels:
-    """So many different pixels of each stratum, evenly over its ground; ValueError where a stratum has too few."""
-    available = frame.pixels_BH.sum(axis=0)
+    """So many different pixels of each stratum, evenly over its ground; ValueError where a stratum has too few.
+
+    A stratum of which all pixels are asked is taken whole, which leaves nothing to chance.
+    """
+    available = frame.strata_pixels
     for index in np.flatnonzero(counts > available):
         raise ValueError(
             f"stratum {frame.strata.names[index]!r} has {available[index]} pixels, {counts[index]} points are more"
         )
-    pixels: FramePixels | None = None
+    # By chance the last pixels of a stratum may never come.
+    pixels = _all_of(frame, np.flatnonzero((counts == available) & (counts > 0)))
     for _ in range(MOST_PASSES):
         have = (
             np.zeros(len(counts), np.int64) if pixels is None else np.bincount(pixels.stratum_N, minlength=len(counts))
@@ -121,8 +136,22 @@ def draw(frame: SamplingFrame, counts: np.ndarray, rng: np.random.Generator) -> 
         pixels = _distinct(more if pixels is None else joined(pixels, more), counts)
     assert pixels is not None
     if len(pixels) < counts.sum():
-        raise ValueError(f"{int(counts.sum())} points take nearly every pixel: classify all of them instead")
+        lacking = np.bincount(pixels.stratum_N, minlength=len(counts)) < counts
+        rest = _all_of(frame, np.flatnonzero(lacking))
+        assert rest is not None
+        # The order in which points of the ground would meet the pixels that are left.
+        pixels = _distinct(joined(pixels, rest.subset(np.argsort(rng.exponential(1 / rest.area_N)))), counts)
     return pixels
+
+
+def _all_of(frame: SamplingFrame, strata: np.ndarray) -> FramePixels | None:
+    """Every pixel of some strata; None of none."""
+    parts: list[tuple[np.ndarray, ...]] = []
+    for block in frame.blocks(set(np.flatnonzero(frame.pixels_BH[:, strata].any(axis=1)).tolist())):
+        number_HW, area_HW = _known(block, frame.strata)
+        for stratum in strata.tolist():
+            parts.append(_described(block, np.flatnonzero(number_HW.ravel() == stratum), stratum, area_HW))
+    return FramePixels(*(np.concatenate(column) for column in zip(*parts, strict=True))) if parts else None
 
 
 def _drawn(frame: SamplingFrame, tries: np.ndarray, rng: np.random.Generator) -> FramePixels:

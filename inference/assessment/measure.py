@@ -60,7 +60,7 @@ class Measure:
             # A stratum of one mapped class can hold only that class's row of the matrix.
             possible_HC[:] = False
             np.put_along_axis(possible_HC, kind_KK[design.class_H], True, axis=1)
-        return Kinds(design.weights, count_HC, kinds[:, 0], kinds[:, 1], possible_HC)
+        return Kinds(design.weights, count_HC, kinds[:, 0], kinds[:, 1], possible_HC, design.whole_H)
 
 
 def _effective(design: Design, plain: Estimate, upper_N: np.ndarray, lower_N: np.ndarray) -> Interval | None:

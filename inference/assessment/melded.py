@@ -25,7 +25,7 @@ class Kinds:
     """Points of each stratum by kind, and what a kind adds to the two means whose ratio is estimated.
 
     weight_H: share of ground of each stratum (any unit); count_HC: points; upper_C, lower_C: of a kind; possible_HC:
-    whether a stratum may hold the kind at all.
+    whether a stratum may hold the kind at all. whole_H: strata whose every pixel is a point, whose shares are known.
     """
 
     weight_H: np.ndarray
@@ -33,6 +33,7 @@ class Kinds:
     upper_C: np.ndarray
     lower_C: np.ndarray
     possible_HC: np.ndarray
+    whole_H: np.ndarray | None = None
 
     @property
     def ratio(self) -> float:
@@ -42,10 +43,15 @@ class Kinds:
         return float(self.weight_H @ share_HC @ self.upper_C) / below if below > 0 else float("nan")
 
     @property
+    def known_H(self) -> np.ndarray:
+        """Which strata are known whole."""
+        return np.zeros(len(self.weight_H), bool) if self.whole_H is None else self.whole_H
+
+    @property
     def prior_H(self) -> np.ndarray:
-        """How much of the one point more each stratum gets: none where only one kind is possible."""
+        """How much of the one point more each stratum gets: none where only one kind is possible, or all is known."""
         part_H = self.weight_H**2 / np.maximum(self.count_HC.sum(axis=1), 1)
-        part_H = np.where(self.possible_HC.sum(axis=1) > 1, part_H, 0.0)
+        part_H = np.where((self.possible_HC.sum(axis=1) > 1) & ~self.known_H, part_H, 0.0)
         return part_H / part_H.sum() if part_H.any() else part_H
 
 
@@ -67,8 +73,13 @@ def _quantile(kinds: Kinds, favoured_H: np.ndarray, level: float) -> float | Non
     """Of the ratio, where each stratum's part of the one point more is of the kind favoured there."""
     rng, prior_H = np.random.default_rng(SEED), kinds.prior_H
     above, below = np.zeros(DRAWS), np.zeros(DRAWS)
-    for weight, count_C, prior, favoured in zip(kinds.weight_H, kinds.count_HC, prior_H, favoured_H, strict=True):
+    rows = zip(kinds.weight_H, kinds.count_HC, prior_H, favoured_H, kinds.known_H, strict=True)
+    for weight, count_C, prior, favoured, is_known in rows:
         points = count_C.sum()
+        if is_known:
+            above += weight * (count_C @ kinds.upper_C) / points
+            below += weight * (count_C @ kinds.lower_C) / points
+            continue
         mass_C = count_C * (1 - (1 - prior) / max(points, 1))  # n - 1, as sample variances have it
         mass_C = mass_C + prior * (np.arange(len(count_C)) == favoured)
         if not weight or not mass_C.any():

@@ -13,7 +13,7 @@ from isamap.inference.assessment import allocation
 from isamap.inference.assessment.allocation import Conjecture, Z
 from isamap.inference.assessment.class_map import Paths, open_class_map
 from isamap.inference.assessment.frame import SamplingFrame, survey
-from isamap.inference.assessment.strata import strata_named
+from isamap.inference.assessment.strata import notes_of, strata_named
 from isamap.inference.assessment.tables import Table
 
 # A guess: a lower one asks for more points, a higher one for too few.
@@ -37,7 +37,7 @@ def conjecture(frame: SamplingFrame, accuracy: Mapping[str, float]) -> Conjectur
     believed = np.where(is_target, right, (1 - right) / max(1, others))
     has = frame.strata_m2 > 0
     present = tuple(name for name, is_there in zip(names, has, strict=True) if is_there)
-    return Conjecture(present, frame.weights[has], right[has], believed[has])
+    return Conjecture(present, frame.weights[has], right[has], believed[has], frame.strata_pixels[has])
 
 
 def target_of(frame: SamplingFrame) -> str:
@@ -52,7 +52,7 @@ class PlanReport:
     """Points that are needed, and what each division of them is expected to give.
 
     points: divided in `expectations`. overall_points: for the standard error of overall accuracy; area_points: for
-    half of the 95 % interval of the area of `target` to be area_error of it.
+    half of the 95 % interval of the area of `target` to be area_error of it. notes: on strata of few pixels, on names.
     """
 
     conjecture: Conjecture
@@ -65,6 +65,7 @@ class PlanReport:
     area_points: int
     expectations: Mapping[str, allocation.Expectation]
     total_km2: float
+    notes: tuple[str, ...] = ()
 
     @property
     def believed_km2(self) -> float:
@@ -117,13 +118,14 @@ class PlanReport:
                 f"warning: {self.points} points say little of the area of {self.target}: "
                 f"+-{self._relative(rare):.0%} by the default division; plan for the area (--area-error 0.2)"
             )
-        few = self.conjecture.weights < allocation.RARE_SHARE
-        if any(count < allocation.RARE_POINTS for count, is_few in zip(rare.counts, few, strict=True) if is_few):
+        counts = np.array(rare.counts)
+        few = (self.conjecture.weights < allocation.RARE_SHARE) & (counts < self.conjecture.pixels)
+        if (counts[few] < allocation.RARE_POINTS).any():
             lines.append(
                 f"warning: {self.points} points are too few for {allocation.RARE_POINTS} in each rare stratum: 'rare' "
                 "gives each an equal part"
             )
-        return lines
+        return [*lines, *(f"note: {text}" for text in self.notes)]
 
     def to_json(self) -> dict[str, Any]:
         """All figures."""
@@ -139,6 +141,8 @@ class PlanReport:
             "strata": list(self.conjecture.names),
             "weights": self.conjecture.weights.tolist(),
             "accuracy": self.conjecture.accuracy.tolist(),
+            "pixels": self.conjecture.pixels.tolist(),
+            "notes": list(self.notes),
             "allocations": {
                 name: vars(each) | {"relative_area_error": self._relative(each)}
                 for name, each in self.expectations.items()
@@ -161,12 +165,15 @@ def plan_sample(
         raise ValueError(f"--area-error {area_error:g}: expected a share of the area between 0 and 1, such as 0.2")
     class_map = open_class_map(paths, classes)
     frame = survey(class_map, strata_named(strata, class_map))
-    belief, units = conjecture(frame, accuracy or {}), float(frame.pixels_BH.sum())
+    if points is not None:
+        frame.check_points(points)
+    belief, units = conjecture(frame, accuracy or {}), int(frame.pixels_BH.sum())
     error = area_error or AREA_ERROR
     overall_points = allocation.stratified_size(belief, standard_error, units)
     area_points = allocation.area_size(belief, error * float(belief.weights @ belief.target) / Z, units)
-    divisible = points or (overall_points if area_error is None else area_points)
-    divided = {name: divide(belief, divisible) for name, divide in allocation.ALLOCATIONS.items()}
+    divisible = points or min(overall_points if area_error is None else area_points, units)
+    divided = {name: allocation.divided(each, belief, divisible) for name, each in allocation.ALLOCATIONS.items()}
+    short = allocation.shortages(belief, allocation.rare(belief, divisible), divided["rare"])
     return PlanReport(
         conjecture=belief,
         target=target_of(frame),
@@ -178,4 +185,5 @@ def plan_sample(
         area_points=area_points,
         expectations={name: allocation.expected(belief, counts.tolist()) for name, counts in divided.items()},
         total_km2=frame.total_m2 / 1e6,
+        notes=(*notes_of(frame.strata), *short),
     )

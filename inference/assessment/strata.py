@@ -151,6 +151,11 @@ class Polygons:
         return np.where(block.class_HW < ELSEWHERE, number_HW, OUTSIDE).astype(np.int16)
 
 
+def notes_of(strata: Strata) -> tuple[str, ...]:
+    """Sentences on names of strata that were not clear."""
+    return strata.zones.notes if isinstance(strata, Polygons) else ()
+
+
 def strata_named(text: str, class_map: ClassMap, classes: tuple[str, ...] = ()) -> Strata:
     """The division that a user names: "none", "map" (its classes), a vector file, or a raster (classes: its names)."""
     if text == "none":

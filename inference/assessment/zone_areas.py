@@ -126,7 +126,7 @@ def _by_stratum(evidence: Evidence, zone: _Zone, index: int) -> Kinds:
     count_H4 = np.zeros((len(design.weights), 4))
     np.add.at(count_H4, (design.stratum_N, kind_N), 1)
     upper, lower = np.array([0.0, -1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 1.0])
-    return Kinds(design.weights, count_H4, upper, lower, np.ones((len(design.weights), 4), bool))
+    return Kinds(design.weights, count_H4, upper, lower, np.ones((len(design.weights), 4), bool), design.whole_H)
 
 
 def _reach(error: Estimate, design: Design, zone: _Zone) -> float:

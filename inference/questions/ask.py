@@ -68,7 +68,8 @@ class Candidate:
 class AskReport:
     """The folder written, how many points of how many patches were chosen, by which score.
 
-    learning: the command that learns from the answers; empty of a split that nothing is learned from.
+    learning: the command that learns from the answers; empty of a split that nothing is learned from. asked: how many
+    points were to be chosen. each: at most so many of a patch.
     """
 
     out: Path
@@ -78,6 +79,8 @@ class AskReport:
     split: str
     simulated: bool
     learning: str = ""
+    asked: int = 0
+    each: int = 0
 
     def __str__(self) -> str:
         simulated, sheet = " The data are simulated." if self.simulated else "", self.out / SHEET
@@ -86,8 +89,16 @@ class AskReport:
                 f"{self.points} points in {self.patches} patches of {self.split}, by {self.by} x area.{simulated}",
                 f"{sheet / PAGE}: pictures; {sheet / POINTS}: write the class of each point into column class",
                 *([f"then: {self.learning}"] if self.learning else []),
+                *([self._shortage] if self.points < self.asked else []),
                 f"note: no probability sample: {FLAW}",
             ]
+        )
+
+    @property
+    def _shortage(self) -> str:
+        return (
+            f"note: {self.points} points, fewer than the {self.asked} asked: no more places of the split are in doubt, "
+            f"at most {self.each} a patch (--each)"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -129,7 +140,10 @@ def ask(
     _write(points, source, question, target, dict(zip(members[0].classes, ground, strict=True)))
     patches = len({point.patch for point in points})
     learning = _learning(members[0], places, target) if question.split == "train" else ""
-    return AskReport(target, len(points), patches, question.by, question.split, source.simulated, learning)
+    return AskReport(
+        target, len(points), patches, question.by, question.split, source.simulated, learning, question.points,
+        question.each,
+    )  # fmt: skip
 
 
 def _addresses(checkpoints: str | Path | Sequence[str | Path]) -> list[str | Path]:

@@ -21,6 +21,7 @@ from isamap.gee_export.datasets.region_grid import RegionGrid
 from isamap.gee_export.export.job import ExportJob
 from isamap.gee_export.export.layout import laid_out
 from isamap.gee_export.export.plan import ExportPlan
+from isamap.gee_export.export.report import ExportReport
 from isamap.gee_export.export.request_tiles import RequestTiles
 from isamap.gee_export.patches.sampling import Sampling
 from isamap.gee_export.patches.split_rule import SplitRule
@@ -118,6 +119,14 @@ def test_a_limit_over_regions_and_periods_fills_every_split(kind, hold_out):
         assert {location.region_period.region_grid.name for location in plan.patches if location.split == "test"} == {
             "b"
         }
+
+
+def test_a_limit_that_whole_blocks_do_not_reach_is_told():
+    request = job(square("a", side_px=1500), rule=SplitRule(max_patches=301))
+    plan = ExportPlan.of(request)
+    text = str(ExportReport.planned(request, plan, "out"))
+    assert len(plan.patches) < 301
+    assert f"note: {len(plan.patches)} patches of at most 301: --max-patches takes whole blocks" in text
 
 
 def test_scattered_patches_are_not_fetched_with_all_the_ground_between_them():

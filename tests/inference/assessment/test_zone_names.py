@@ -13,7 +13,9 @@ import shapely
 import isamap
 from isamap.inference.assessment.areas import area
 from isamap.inference.assessment.class_map import open_class_map
-from isamap.inference.assessment.request import AreaOptions
+from isamap.inference.assessment.draw import sample_of
+from isamap.inference.assessment.planning import plan_sample
+from isamap.inference.assessment.request import AreaOptions, DrawOptions
 from isamap.inference.assessment.zones import read_zones
 from isamap.inference.serve.districts import districts_of
 from isamap.inference.serve.limits import Limits
@@ -96,6 +98,18 @@ def test_parts_without_a_name_are_never_joined(write):
 
 def test_clear_names_need_no_words(write):
     assert read_zones(write("Centre", "North")).notes == ()
+
+
+def test_strata_of_one_name_are_two_and_their_sample_says_so(town, write):
+    design = DrawOptions(points=20, strata=write("Centre", "Centre"), allocation="equal")
+    sample = sample_of(open_class_map(town), design, 0)
+    assert [(each.name, each.pixels) for each in sample.strata] == [("Centre (1)", 90), ("Centre (2)", 150)]
+    assert any("share the name 'Centre'" in note for note in sample.notes)
+
+
+def test_a_plan_names_its_strata_as_the_sample_does(town, write):
+    report = plan_sample(town, points=20, strata=write("Centre", "Centre"))
+    assert report.conjecture.names == ("Centre (1)", "Centre (2)") and "share the name 'Centre'" in str(report)
 
 
 def test_districts_of_a_request_are_kept_apart():

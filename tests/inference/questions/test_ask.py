@@ -114,6 +114,13 @@ def test_no_patch_is_asked_more_often_than_allowed(asked):
 
 
 @pytest.mark.long
+def test_fewer_points_than_asked_are_told(town, forests, tmp_path):
+    """Six patches give at most 18 points, three each."""
+    report = ask(forests[0], town, tmp_path / "asked", question=Question(points=1000, by="label"))
+    assert report.points <= 18
+    assert f"{report.points} points, fewer than the 1000 asked" in str(report) and "at most 3 a patch" in str(report)
+
+
 def test_no_pixel_without_image_is_asked(town, forests, tmp_path):
     ask(forests[0], town, tmp_path / "out", question=Question(points=100, by="entropy", each=30))
     columns = sheet(tmp_path / "out")
