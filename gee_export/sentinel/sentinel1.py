@@ -1,4 +1,6 @@
-"""Sentinel-1 composites: border mask, speckle filter, slopes flattened, mean in linear power, decibels last."""
+"""Sentinel-1 composites: no power of 0, border mask, speckle filter, slopes flattened, mean in linear power, decibels
+last.
+"""
 
 from __future__ import annotations
 
@@ -112,7 +114,8 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar, statistics: St
     reach, stacks = stacked(bounds_wsen, period, scene_listing, radar)
     if scene_listing.used and radar.terrain != "none" and not scene_listing.has_angle:
         raise ValueError(f"terrain {radar.terrain}: scenes of {radar.sentinel1} have no angle band, which it needs")
-    images = usable(bounds_wsen, reach, radar)
+    # Before all else: a fill of 0 would enter percentiles, windows and means.
+    images = measured(usable(bounds_wsen, reach, radar), radar)
     facts = backscatter_facts.facts(images, POLARISATIONS, bounds_wsen, radar) if scene_listing.used else {}
     # In this order: border noise would enter the filter's windows, and slopes would change the speckle's statistics.
     clean = border.without_border(_prepared(images, facts, radar), reach, has_angle=scene_listing.has_angle)
@@ -197,6 +200,22 @@ def usable(bounds_wsen: BoundsWSEN, period: Period, radar: Radar) -> ee.ImageCol
         # Scenes that do not say their resolution stay: those of folders have no such property.
         tests.append(ee.Filter.Or(ee.Filter.eq(RESOLUTION, STEP_M), ee.Filter.notNull([RESOLUTION]).Not()))
     return scenes.collection(radar.sentinel1, bounds_wsen, period).filter(ee.Filter.And(*tests))
+
+
+def measured(images: ee.ImageCollection, radar: Radar) -> ee.ImageCollection:
+    """The scenes, each polarisation without pixels of power 0 or less: no ground scatters nothing, so they are fill.
+
+    Scenes of a folder or an archive may hold such fringes and gaps without a word of no data; composites of version 1
+    and 2 keep them.
+    """
+    if radar.composite_version < 3:
+        return images
+
+    def lit(image: ee.Image) -> ee.Image:
+        power = image.select(list(POLARISATIONS))
+        return image.addBands(power.updateMask(power.gt(0)), None, True)
+
+    return images.map(lit)
 
 
 def stacked(

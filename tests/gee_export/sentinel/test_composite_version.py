@@ -1,4 +1,7 @@
-"""What version 2 of composites does otherwise than version 1: edges, overlaps, scenes of 40 m, the angle's rim."""
+"""What version 2 of composites does otherwise than version 1: edges, overlaps, scenes of 40 m, the angle's rim.
+
+Version 3's rules are in test_no_measurement.py.
+"""
 
 from __future__ import annotations
 
