@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from odc.geo.geobox import GeoBox
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from rasterio.enums import Resampling
     from rasterio.vrt import WarpedVRT
 
+NO_MARKS: Mapping[str, Any] = MappingProxyType({})
 EXACT_PX = 1e-6  # so small a tolerance means exact coordinates; else they are interpolated between a window's corners
 
 
 @contextmanager
-def warped(file: DatasetReader, geobox: GeoBox, resampling: Resampling) -> Iterator[WarpedVRT]:
+def warped(
+    file: DatasetReader, geobox: GeoBox, resampling: Resampling, marks: Mapping[str, Any] = NO_MARKS
+) -> Iterator[WarpedVRT]:
     """The file on a grid; `valid_pixels` tells what of it is known.
 
+    marks: options that name fill which the file does not (fill.py).
     A file that marks missing pixels by nothing, or by a mask, gets an alpha band as its last one: ground outside of it
     would else be 0.
     """
@@ -31,9 +36,9 @@ def warped(file: DatasetReader, geobox: GeoBox, resampling: Resampling) -> Itera
 
     with ExitStack() as stack:
         # First pixel for pixel: GDAL guesses a filter's width from windows, which begin at a turned file's other end.
-        if settled := stored_grid(file) | _one_mark(file):
+        if settled := stored_grid(file) | (dict(marks) or _one_mark(file)):
             own = GeoBox(file.shape, file.transform, file.crs.to_wkt())
-            file = stack.enter_context(WarpedVRT(file, **_options(file, own, Resampling.nearest), **settled))
+            file = stack.enter_context(WarpedVRT(file, **(_options(file, own, Resampling.nearest) | settled)))
         yield stack.enter_context(WarpedVRT(file, **_options(file, geobox, resampling)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.gee_export.card.finding import FAIL, PASS, UNCLEAR, WARN, Finding
 from isamap.gee_export.card.shared_ground import shared_ground
 from isamap.gee_export.card.shift import described
-from isamap.gee_export.card.survey import CardSurvey, known
+from isamap.gee_export.card.survey import CardSurvey, PatchFacts, known
 from isamap.gee_export.datasets.dataset import Dataset, count_patches
 from isamap.gee_export.datasets.index import SPLITS, Patch
 from isamap.gee_export.datasets.manifest import DARK, BandStatistics
@@ -22,6 +22,7 @@ UNLIKE_WARN = 0.25  # between the impervious shares of two splits
 UNKNOWN_WARN = 0.2  # share of unknown label pixels
 VALID_WARN = 0.8  # share of a band's pixels that are valid
 SHARE_ERROR = 1e-6  # of shares that an index holds rounded
+FILL_WARN = 0.005  # share of pixels that are 0 in all bands
 RARE_WARN = 0.01  # share of the rarest class
 SHIFT_WARN_PX, SHIFT_FAIL_PX = 0.5, 1.0
 
@@ -92,10 +93,10 @@ def _is_alike(share: float, stated: float | None) -> bool:
 
 
 def _identical(survey: CardSurvey) -> list[list[Patch]]:
-    """Groups of patches with one image; images without a valid pixel are alike and left out."""
+    """Groups of patches with one image; images without a pixel that was measured are alike and left out."""
     groups = defaultdict(list)
     for fact in survey.facts:
-        if any(fact.valid_shares):
+        if any(fact.valid_shares) and fact.fill_share < 1:
             groups[fact.digest].append(fact.patch)
     return [group for group in groups.values() if len(group) > 1]
 
@@ -124,8 +125,10 @@ def missing(data: Dataset, survey: CardSurvey) -> Finding:
     classes = survey.class_counts()
     unknown = classes.get(UNKNOWN, 0) / max(sum(classes.values()), 1)
     blind = [f.patch.id for f in survey.facts if f.classes is not None and not known(f.classes)]
+    fill = _fill(survey)
     numbers = {
         "valid_share": shares,
+        "fill_share": fill[0],
         "unknown_labels": unknown,
         "blank_patches": len(blank),
         "unlabelled_patches": len(blind),
@@ -134,12 +137,28 @@ def missing(data: Dataset, survey: CardSurvey) -> Finding:
         return Finding("missing data", FAIL, f"no valid pixel at all of {', '.join(empty)}", numbers)
     band, share = min(shares.items(), key=lambda item: item[1])
     troubles = [*_without("single pixel", blank), *_without("known label", blind)]
+    troubles += [_fill_words(*fill)] if fill[0] > FILL_WARN else []
     troubles += [f"{unknown:.1%} of the labels unknown"] if unknown > UNKNOWN_WARN else []
     troubles += [f"only {share:.1%} of {band} valid"] if share < VALID_WARN else []
     if troubles:
         return Finding("missing data", WARN, "; ".join(troubles), numbers)
     labels = f", {unknown:.1%} of the labels unknown" if classes else ""
     return Finding("missing data", PASS, f"at least {share:.1%} of each band valid{labels}", numbers)
+
+
+def _fill(survey: CardSurvey) -> tuple[float, str]:
+    """The share of pixels that are 0 in all bands, and the patch with most of them."""
+    most = max(survey.facts, key=lambda fact: fact.fill_share, default=None)
+    if most is None:
+        return 0.0, ""
+    return float(np.mean([fact.fill_share for fact in survey.facts])), most.patch.id
+
+
+def _fill_words(share: float, patch: str) -> str:
+    return (
+        f"{share:.1%} of the pixels are 0 in all bands, fill that the source does not call missing, as in {patch}: "
+        "name it there (gdal_edit.py -a_nodata 0 FILE) and export again"
+    )
 
 
 def ranges(data: Dataset, survey: CardSurvey) -> Finding:
@@ -165,8 +184,10 @@ def ranges(data: Dataset, survey: CardSurvey) -> Finding:
     return Finding("value ranges", verdict, detail, numbers)
 
 
-def _lows(data: Dataset, survey: CardSurvey) -> dict[tuple[str, str], list[float]]:
-    """The darkest reflectance of Sentinel-2 in each patch, by region and period."""
+def _lows(
+    data: Dataset, survey: CardSurvey, of: Callable[[PatchFacts], Sequence[float | None]]
+) -> dict[tuple[str, str], list[float]]:
+    """The darkest band's reflectance of Sentinel-2 in each patch, by region and period; of: a quantile by band."""
     bands = [
         band_index
         for band_index, band in enumerate(data.manifest.bands)
@@ -174,7 +195,7 @@ def _lows(data: Dataset, survey: CardSurvey) -> dict[tuple[str, str], list[float
     ]
     lows = defaultdict(list)
     for fact in survey.facts:
-        seen = [low for band_index in bands if (low := fact.lows[band_index]) is not None]
+        seen = [low for band_index in bands if (low := of(fact)[band_index]) is not None]
         if seen:
             lows[fact.patch.region, fact.patch.period].append(min(seen))
     return lows
@@ -182,23 +203,39 @@ def _lows(data: Dataset, survey: CardSurvey) -> dict[tuple[str, str], list[float
 
 def offset(data: Dataset, survey: CardSurvey) -> Finding:
     """No period's Sentinel-2 is 0.1 too bright throughout, as by an unsubtracted offset of 1000
-    (docs/reference/wishes.md, "Wish 16").
+    (docs/reference/wishes.md, "Wish 16"), or 0.1 too dark, as by one subtracted twice.
     """
-    lows = _lows(data, survey)
+    lows = _lows(data, survey, lambda fact: fact.lows)
     if not lows:
         return Finding("offset", PASS, "no reflectance of Sentinel-2: nothing to compare", {})
-    bright = {key: float(np.mean(np.array(values) >= DARK)) for key, values in lows.items()}
-    worst = max(bright, key=bright.__getitem__)
+    fifths = _lows(data, survey, lambda fact: fact.fifths)
+    bright, bright_at = _worst({key: np.array(values) >= DARK for key, values in lows.items()})
+    dark, dark_at = _worst({key: np.array(values) < 0 for key, values in fifths.items()})
     darkest = float(np.median([low for values in lows.values() for low in values]))
-    numbers = {"bright_share": bright[worst], "median_of_lows": darkest, "region": worst[0], "period": worst[1]}
-    if bright[worst] > 0.5:
+    region, period = dark_at if dark > bright else bright_at
+    numbers = {"bright_share": bright, "dark_share": dark, "median_of_lows": darkest}
+    numbers |= {"region": region, "period": period}
+    if bright > 0.5:
         detail = (
-            f"{bright[worst]:.0%} of the patches of {worst[0]} {worst[1]} hold nothing darker than {DARK:g}: "
+            f"{bright:.0%} of the patches of {region} {period} hold nothing darker than {DARK:g}: "
             "1000 was probably not subtracted (processing baseline 04.00); take the HARMONIZED collection"
         )
         return Finding("offset", FAIL, detail, numbers)
-    verdict = WARN if bright[worst] > 0.1 else PASS
+    if dark > 0.5:
+        detail = (
+            f"in {dark:.0%} of the patches of {region} {period} a twentieth of a band reflects less than 0: "
+            "1000 was probably subtracted twice; leave the offset out of the unit or of the files' tags"
+        )
+        return Finding("offset", FAIL, detail, numbers)
+    verdict = WARN if max(bright, dark) > 0.1 else PASS
     return Finding("offset", verdict, f"the darkest pixels of half the patches reflect below {darkest:.3f}", numbers)
+
+
+def _worst(patches: Mapping[tuple[str, str], np.ndarray]) -> tuple[float, tuple[str, str]]:
+    """The greatest share of patches of a region and period, and which these are."""
+    shares = {key: float(np.mean(found)) for key, found in patches.items()}
+    worst = max(shares, key=shares.__getitem__)
+    return shares[worst], worst
 
 
 def _without(noun: str, patches: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from isamap.gee_export.base.fill import Fill
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.gee_export.card.histogram import Histogram
 from isamap.gee_export.card.mosaic import CardMosaic
@@ -15,7 +16,7 @@ from isamap.gee_export.card.rasters import CardRaster, rasters
 from isamap.gee_export.card.shift import Shift, ShiftMeter
 from isamap.gee_export.datasets.dataset import Dataset, Patch
 from isamap.gee_export.datasets.index import SPLITS
-from isamap.gee_export.datasets.manifest import Band
+from isamap.gee_export.datasets.manifest import NODATA, Band
 
 TRUE_COLOUR = (("B4", "B3", "B2"), ("red", "green", "blue"), ("R", "G", "B"))
 PER_SPLIT = 4  # patches of a split that are shown
@@ -24,12 +25,16 @@ _WHOLE = 0.95  # valid share of patches that are preferred
 
 @dataclass(frozen=True)
 class PatchFacts:
-    """What the pixels of one patch say. valid_shares and lows (physical, 1 % quantile; None: no pixel) by band."""
+    """What the pixels of one patch say. valid_shares, lows and fifths (physical, 1 % and 5 % quantiles; None: no pixel)
+    by band.
+    """
 
     patch: Patch
     valid_share: float  # of pixels at which every band is valid
     valid_shares: tuple[float, ...]
     lows: tuple[float | None, ...]
+    fifths: tuple[float | None, ...]
+    fill_share: float  # of pixels that are 0 in all bands of a unit
     classes: Mapping[int, int] | None  # label pixels by class, None without labels
     digest: str  # of the image's pixels
 
@@ -136,7 +141,9 @@ def _take(data_survey: CardSurvey, data: Dataset, patch: Patch, layers: Mapping[
             patch,
             float(valid.all(axis=0).mean()),
             tuple(float(band_valid.mean()) for band_valid in valid),
-            tuple(_low(band, values[n], valid[n]) for n, band in enumerate(bands)),
+            tuple(_low(band, values[n], valid[n], 0.01) for n, band in enumerate(bands)),
+            tuple(_low(band, values[n], valid[n], 0.05) for n, band in enumerate(bands)),
+            _fill_share(bands, values, valid),
             None if label is None else _classes(label),
             # Of the pixels and not of the file, whose bytes also hold its place: equal images elsewhere are to be
             # found.
@@ -165,9 +172,25 @@ def colours(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(names[:3]) if len(names) >= 3 else tuple(names[:1])
 
 
-def _low(band: Band, values_HW: np.ndarray, valid_HW: np.ndarray) -> float | None:
+def _fill_share(bands: Sequence[Band], values_BHW: np.ndarray, valid_BHW: np.ndarray) -> float:
+    """The share of pixels that are valid and 0 in all bands of a unit."""
+    zero_BHW = [_zero(band, values_HW) for band, values_HW in zip(bands, values_BHW, strict=True)]
+    fill = Fill.of_units([band.unit for band in bands])
+    groups = [list(group) for group in (*fill.missing, *fill.doubtful)]
+    measured_BHW = np.where(valid_BHW, ~np.stack(zero_BHW), True)
+    return float(np.any([~measured_BHW[group].any(axis=0) for group in groups], axis=0).mean()) if groups else 0.0
+
+
+def _zero(band: Band, values_HW: np.ndarray) -> np.ndarray:
+    """Where a source's 0 was stored: physical 0, or the least number, which stands for 0 of bytes and moved words."""
+    least = 1 if values_HW.dtype == np.uint8 else NODATA + 1
+    zero: np.ndarray = (np.abs(values_HW * band.scale + band.offset) < abs(band.scale) / 2) | (values_HW == least)
+    return zero
+
+
+def _low(band: Band, values_HW: np.ndarray, valid_HW: np.ndarray, share: float) -> float | None:
     seen = values_HW[valid_HW]
-    return float(np.quantile(seen, 0.01)) * band.scale + band.offset if seen.size else None
+    return float(np.quantile(seen, share)) * band.scale + band.offset if seen.size else None
 
 
 def _classes(label_HW: np.ndarray) -> dict[int, int]:

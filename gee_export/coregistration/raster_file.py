@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import numpy as np
 from odc.geo.geobox import GeoBox
 
 from isamap.gee_export.base.atomic import write_whole
+from isamap.gee_export.base.fill import Fill, says_missing, warp_marks
 from isamap.gee_export.base.grid import Raster
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.rasters import check_whole
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
     """All bands of a raster file; resampled (bilinear) where it lies on other pixels than `onto`.
 
+    Pixels that are 0 in all of several bands are missing where the file says nothing of missing ones: the edge of fill
+    would be matched like a shore. Of bytes they stay, since a picture may be black.
     ValueError for files that are missing, no raster, nowhere on Earth, rotated, or that do not touch `onto`.
     """
     from rasterio.enums import Resampling
@@ -30,10 +34,10 @@ def read(path: str | Path, onto: GeoBox | None = None) -> Raster:
     with _opened(path) as file:
         own = _grid(file, path)
         if onto is None or own == onto:
-            return _raster(check_whole(file, path), own)
+            return _filled(_raster(check_whole(file, path), own), file)
         if not own.geographic_extent.geom.intersects(onto.geographic_extent.geom):
             raise ValueError(f"{path} does not touch the other raster: there is nothing to compare")
-        with warped(file, onto, Resampling.bilinear) as laid:
+        with warped(file, onto, Resampling.bilinear, warp_marks(file) if _has_fill(file) else {}) as laid:
             return _raster(laid, onto)
 
 
@@ -70,6 +74,18 @@ def _raster(file: DatasetReader, grid: GeoBox) -> Raster:
     valid = valid_pixels(file, numbers, stored) & np.isfinite(values)
     names = tuple(file.descriptions[n - 1] or f"band{n}" for n in numbers)
     return Raster(grid, names, np.where(valid, values, 0), valid)
+
+
+def _has_fill(file: DatasetReader) -> bool:
+    """Whether 0 in all bands is no measurement: of several bands that are no bytes, and that nothing marks."""
+    return file.count > 1 and "uint8" not in file.dtypes and not says_missing(file, file.indexes)
+
+
+def _filled(raster: Raster, file: DatasetReader) -> Raster:
+    if not _has_fill(file):
+        return raster
+    everything = Fill((tuple(range(len(raster.bands))),))
+    return replace(raster, valid_BHW=everything.without(raster.values_BHW, raster.valid_BHW))
 
 
 def _grid(file: DatasetReader, path: str | Path) -> GeoBox:

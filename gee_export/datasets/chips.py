@@ -12,6 +12,7 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.fill import Fill
 from isamap.gee_export.base.rasters import open_picture
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.gee_export.datasets.chip_options import ChipOptions
@@ -168,6 +169,7 @@ def _samples(
     first: np.ma.MaskedArray,
 ) -> Iterator[Sample]:
     spacing = _spacing(first.shape[1], options.step_m)
+    fill = Fill.of_units([packing.unit] * len(options.bands))
     for at, ((_, image, label), split) in enumerate(zip(pairs, splits, strict=True)):
         _check_rows(image, label)
         values, classes = pictured(image), pictured(label)[0]
@@ -178,5 +180,7 @@ def _samples(
             )
         label_HW = np.isin(classes.data, options.impervious).astype(np.uint8)
         label_HW[np.isin(classes.data, options.unknown) | np.ma.getmaskarray(classes)] = UNKNOWN
-        stored_BHW = packing.stored(values.data, ~np.ma.getmaskarray(values))
+        valid_BHW = ~np.ma.getmaskarray(values)
+        # Chips are cut from scenes, whose rim is 0 in all bands, and most formats of chips cannot say that.
+        stored_BHW = packing.stored(values.data, fill.without(values.data, valid_BHW))
         yield Sample("chips", PERIOD["label"], at * spacing, 0, split, stored_BHW, label_HW)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from odc.geo.geobox import GeoBox
 
-from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault, notice
+from isamap.gee_export.base.fill import NO_FILL, Fill, warp_marks
 from isamap.gee_export.base.grid import Window
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.regions import BoundsWSEN, bounds_in
@@ -34,7 +36,7 @@ SAMPLE_PX = 64
 class ImageFile:
     """A raster's bands. grid: None where its pixels are rotated; wsen: where it lies in degrees.
 
-    bounded: there is nothing outside the grid.
+    bounded: there is nothing outside the grid. fill: what is missing without a word of the file.
     """
 
     path: Path
@@ -46,6 +48,7 @@ class ImageFile:
     wsen: BoundsWSEN
     simulated: bool = False
     bounded: bool = True
+    fill: Fill = NO_FILL
 
     def onto(self, grid: GeoBox) -> FileOnGrid:
         """The image on a grid: its own pixels where the grids agree, else bilinear, or their mean on a coarser grid."""
@@ -73,6 +76,8 @@ class FileOnGrid:
         read = _read_aligned if self.resampling == "none" else self._read_resampled
         with _opened(self.source.path) as file:
             values, valid = read(file, self.source.numbers, geobox)
+        if self.resampling == "none":  # a warp knows it already: it must not blend fill with its neighbours
+            valid = self.source.fill.without(values, valid)
         return self.source.packing.stored(values, valid)
 
     def _read_resampled(self, file: DatasetReader, numbers: Sequence[int], geobox: GeoBox):
@@ -80,7 +85,8 @@ class FileOnGrid:
         from rasterio.enums import Resampling
 
         method = {"bilinear": Resampling.bilinear, "mean": Resampling.average}[self.resampling]
-        with warped(file, self.grid, method) as laid:
+        marks = warp_marks(file) if self.source.fill.missing else {}
+        with warped(file, self.grid, method, marks) as laid:
             return _read_window(laid, numbers, window_in(self.grid, geobox))
 
 
@@ -95,7 +101,10 @@ def open_file(imagery: Imagery, *, small: bool) -> ImageFile:
             numbers, names = _bands(imagery, file)
             grid = GeoBox(file.shape, file.transform, str(file.crs))
             packing = Packing.of(_numbers(imagery, file, numbers), _unit(imagery, file, numbers), small=small)
+            fill = Fill.of_file(file, numbers, [packing.unit] * len(numbers))
             _check_fit(file, numbers, packing)
+            if told := fill.sentence(f"image file {imagery.name}", (each for each, _ in _samples(file, numbers))):
+                _tell(told)
             simulated = file.tags().get("simulated") == "true"
             wsen = bounds_in(grid.extent.boundingbox.bbox, file.crs, 4326)
     except Fault as error:
@@ -107,7 +116,7 @@ def open_file(imagery: Imagery, *, small: bool) -> ImageFile:
         "step": abs(grid.affine.a),
     }
     straight = grid if not (grid.affine.b or grid.affine.d) else None
-    return ImageFile(path, numbers, names, packing, info, straight, wsen, simulated)
+    return ImageFile(path, numbers, names, packing, info, straight, wsen, simulated, fill=fill)
 
 
 @contextmanager
@@ -123,8 +132,22 @@ def _opened(path: Path) -> Iterator[DatasetReader]:
 
 def _check_fit(file: DatasetReader, numbers: Sequence[int], packing: Packing) -> None:
     """ValueError where most pixels of windows spread over a file do not fit its packing; reads nine of them at most."""
+    for values, valid in _samples(file, numbers):
+        packing.stored(values, valid)
+
+
+def _samples(file: DatasetReader, numbers: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Values and validity of nine windows spread over a file."""
+    whole = Window(0, 0, *file.shape)
     for row, col in product(_starts(file.height), _starts(file.width)):
-        packing.stored(*_read_window(file, numbers, Window(row, col, SAMPLE_PX, SAMPLE_PX)))
+        if (inside := Window(row, col, SAMPLE_PX, SAMPLE_PX).overlap(whole)) is not None:
+            yield _read_window(file, numbers, inside)
+
+
+@lru_cache
+def _tell(sentence: str) -> None:
+    """A line on the standard error, once however many regions and periods open the file."""
+    notice(f"note: {sentence}")
 
 
 def _starts(length: int) -> list[int]:

@@ -11,7 +11,7 @@ from odc.geo.geobox import GeoBox
 
 from isamap.gee_export.base.grid import Raster, Window, crs_of, ground_step_m
 from isamap.inference.inputs.likeness import likeness_warnings
-from isamap.inference.inputs.source import InputSource
+from isamap.inference.inputs.source import GeoTiffSource, InputSource
 
 if TYPE_CHECKING:
     from isamap.training.checkpoints.checkpoint import Checkpoint
@@ -52,7 +52,17 @@ def input_warnings(source: InputSource, trained: Checkpoint) -> list[str]:
     ValueError where its values are in other units.
     """
     samples = sampled(source)
-    return range_warnings(samples, trained.bands) + likeness_warnings(samples, trained)
+    told = range_warnings(samples, trained.bands) + likeness_warnings(samples, trained)
+    return fill_warnings(source) + told
+
+
+def fill_warnings(source: InputSource) -> list[str]:
+    """A sentence about a file that is 0 in all bands of some pixels and does not call them missing."""
+    if not isinstance(source, GeoTiffSource):
+        return []
+    stored = (source.stored(window)[0] for window in _spread(*source.geobox.shape))
+    sentence = source.fill.sentence(f"input {source.path.name}", stored)
+    return [sentence] if sentence else []
 
 
 def range_warnings(samples: Sequence[Raster], bands: Sequence[Any]) -> list[str]:

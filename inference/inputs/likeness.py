@@ -1,9 +1,10 @@
 """Whether a foreign image looks like what the network learned from: its offset, its processing level, its values.
 
 Processing baseline 04.00 (25 January 2022) adds 1000 to the numbers of Sentinel-2, so that nothing reflects less than
-0.1. Haze above the ground makes L1C (top of the atmosphere) bluer than L2A: the darkest blue of ten real scenes of
-either level is 0.07 to 0.10 and 0.03 to 0.05 above the darkest red in L1C, below 0.05 in L2A (2026-11-24: Leipzig,
-Slovenia, BigEarthNet, TerraMesh).
+0.1; subtracted twice, as from pixels that an archive has corrected already, it leaves much below 0. Haze above the
+ground makes L1C (top of the atmosphere) bluer than L2A: the darkest blue of ten real scenes of either level is 0.07
+to 0.10 and 0.03 to 0.05 above the darkest red in L1C, below 0.05 in L2A (2026-11-24: Leipzig, Slovenia, BigEarthNet,
+TerraMesh).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from isamap.training.checkpoints.checkpoint import BandNorm, Checkpoint
 
 LOWEST_SHARE = 1  # percent: the quantile that stands for the darkest pixel, as of `isamap inspect`
+TWICE_SHARE = 5  # percent: so much below 0 is no noise over water
 HAZE, HAZY_BLUE, CLEAR_BLUE = 0.03, (0.06, 0.105), 0.05
 UNLIKE_STD = 2.5  # of training's standard deviations, between the medians
 LEVEL_TAGS = ("level", "processing_level", "product_type")  # isamap's, GDAL's and ESA's names
@@ -48,18 +50,27 @@ def likeness_warnings(samples: Sequence[Raster], trained: Checkpoint) -> list[st
 
 
 def _offset(samples: Sequence[Raster], bands: Sequence[BandNorm]) -> str:
-    """Of Sentinel-2's reflectance whose darkest pixels are too bright in most of the windows; else empty."""
+    """Of Sentinel-2's reflectance that is too bright, or below 0, in most of the windows; else empty."""
     optical = [at for at, band in enumerate(bands) if band.unit == _OPTICAL and same_band(band.name)[1:2].isdigit()]
-    lows = [
-        min(seen) for raster in samples if (seen := [low for at in optical if (low := _low(raster, at)) is not None])
-    ]
-    if not lows or np.mean(np.array(lows) >= DARK) <= 0.5:
-        return ""
-    return (
-        f"nothing in it reflects less than {DARK:g} (the darkest: {min(lows):.3f}), as where 1000 was not subtracted "
-        "from Sentinel-2 of 2022 and later: set the offset (`gdal_edit.py -offset -0.1 ...` of the optical bands), "
-        "unless it is all snow or cloud"
-    )
+    lows, fifths = (_darkest(samples, optical, percent) for percent in (LOWEST_SHARE, TWICE_SHARE))
+    if lows.size and np.mean(lows >= DARK) > 0.5:
+        return (
+            f"nothing in it reflects less than {DARK:g} (the darkest: {lows.min():.3f}), as where 1000 was not "
+            "subtracted from Sentinel-2 of 2022 and later: set the offset (`gdal_edit.py -offset -0.1 ...` of the "
+            "optical bands), unless it is all snow or cloud"
+        )
+    if fifths.size and np.mean(fifths < 0) > 0.5:
+        return (
+            f"a twentieth of it reflects less than 0 (down to {fifths.min():.3f}), as where 1000 was subtracted twice "
+            "from Sentinel-2: take the offset away (`gdal_edit.py -offset 0 ...` of the optical bands)"
+        )
+    return ""
+
+
+def _darkest(samples: Sequence[Raster], optical: Sequence[int], percent: float) -> np.ndarray:
+    """That percentile of the darkest band in each of the windows that have pixels."""
+    seen = [[low for at in optical if (low := _low(raster, at, percent)) is not None] for raster in samples]
+    return np.array([min(each) for each in seen if each])
 
 
 def _level(samples: Sequence[Raster], trained: Checkpoint) -> list[str]:
@@ -96,9 +107,9 @@ def _unlike(samples: Sequence[Raster], bands: Sequence[BandNorm]) -> list[str]:
     ]
 
 
-def _low(raster: Raster, at: int) -> float | None:
+def _low(raster: Raster, at: int, percent: float = LOWEST_SHARE) -> float | None:
     valid = raster.values_BHW[at][raster.valid_BHW[at]]
-    return float(np.percentile(valid, LOWEST_SHARE)) if valid.size else None
+    return float(np.percentile(valid, percent)) if valid.size else None
 
 
 def _lowest(samples: Sequence[Raster], at: int) -> float | None:

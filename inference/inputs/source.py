@@ -14,6 +14,7 @@ from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
 from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.fill import Fill
 from isamap.gee_export.base.grid import Raster, Window, crop
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.regions import Period
@@ -83,19 +84,20 @@ class InputSource(Protocol):
 class GeoTiffSource:
     """A GeoTIFF's bands by name, in physical units: pixel x scale + offset, by the file's own tags.
 
-    Not safe for two threads at once. Made by `open_geotiff`, which checks the file.
+    Not safe for two threads at once. Made by `open_geotiff`, which checks the file. fill: what counts as missing
+    without a word of the file.
     """
 
     foreign = True
 
-    def __init__(self, dataset: DatasetReader, bands: Mapping[str, int], path: Path) -> None:
+    def __init__(self, dataset: DatasetReader, bands: Mapping[str, int], path: Path, fill: Fill) -> None:
         numbers = list(bands.values())
         self._dataset = dataset
         self._reading = threading.Lock()  # GDAL must not lose a file that a thread still reads
         self._rows = BlockRows(dataset, numbers)
         self._scales = _column([dataset.scales[n - 1] for n in numbers])
         self._offsets = _column([dataset.offsets[n - 1] for n in numbers])
-        self.path = path
+        self.path, self.fill = path, fill
         self.bands = tuple(bands)
         self.geobox = GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
         self.origin = offset_from_crs_origin(dataset.transform)
@@ -109,12 +111,8 @@ class GeoTiffSource:
 
     def read(self, window: Window) -> Raster:
         """The window in physical units; no-data, masks and values that are not finite are marked, never numbers."""
-        try:
-            with self._reading:
-                stored_BHW, valid_BHW = self._rows.read(window)
-        except RasterioError as error:
-            rows = f"rows {window.row} to {window.row_end}"
-            raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it again") from error
+        stored_BHW, valid_BHW = self.stored(window)
+        valid_BHW = self.fill.without(stored_BHW, valid_BHW)
         values_BHW = self._physical(stored_BHW)
         # Only floats can be NaN: for integers the check would be a pass over all pixels.
         if stored_BHW.dtype.kind == "f":
@@ -122,6 +120,15 @@ class GeoTiffSource:
             # NaN must not reach the network, in which one pixel would spread to all that see it.
             values_BHW[~valid_BHW] = 0
         return Raster(crop(self.geobox, window), self.bands, values_BHW, valid_BHW)
+
+    def stored(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        """The window's numbers as the file holds them, and which of them it calls valid; Fault: damaged."""
+        try:
+            with self._reading:
+                return self._rows.read(window)
+        except RasterioError as error:
+            rows = f"rows {window.row} to {window.row_end}"
+            raise Fault(f"{self.path} is damaged at {rows} ({error}): copy it again") from error
 
     def wanted(self, window: Window) -> np.ndarray:
         """All pixels."""
@@ -179,7 +186,8 @@ def open_geotiff(path: str | os.PathLike[str], bands: Sequence[Any], backscatter
         for band in bands:
             _check_unit(dataset, path, band, numbers[band.name])
         _check_backscatter(dataset, path, backscatter)
-        return GeoTiffSource(dataset, numbers, path)
+        fill = Fill.of_file(dataset, list(numbers.values()), [band.unit for band in bands])
+        return GeoTiffSource(dataset, numbers, path, fill)
     except BaseException:
         dataset.close()
         raise

@@ -23,7 +23,7 @@ from isamap.gee_export.base.options import from_options, takes_options
 from isamap.inference.cutting.arguments import checked_argument
 from isamap.inference.cutting.frame import Read
 from isamap.inference.cutting.windows import batch_of, lattice_of
-from isamap.inference.inputs.checks import input_warnings, step_warnings, why_empty
+from isamap.inference.inputs.checks import fill_warnings, input_warnings, step_warnings, why_empty
 from isamap.inference.inputs.source import InputSource
 from isamap.inference.map_files import cog, share_layer
 from isamap.inference.map_files.legend import Legend
@@ -160,7 +160,7 @@ def mapped(source: InputSource, trained: Checkpoint, out: Path, options: MapRun)
     settings |= {"judged": JUDGED_VERSION} if options.judges else {}
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
         source.keep_in(folder / job.BLOCKS)
-        notes += input_warnings(source, trained) if source.foreign and options.network is None else []
+        notes += _told(source, trained, options) if source.foreign else []
         for text in notes:
             warnings.warn(text, stacklevel=4)
         second = _second(source, trained, options)
@@ -182,6 +182,11 @@ def mapped(source: InputSource, trained: Checkpoint, out: Path, options: MapRun)
     seconds = time.monotonic() - begun
     report = report_of(info, out, counts)
     return replace(report, seconds=seconds, resumed_rows=resumed, change=change, warnings=(*notes, *report.warnings))
+
+
+def _told(source: InputSource, trained: Checkpoint, options: MapRun) -> list[str]:
+    """Sentences about a foreign image; only a network of isamap's knows which values it learned from."""
+    return input_warnings(source, trained) if options.network is None else fill_warnings(source)
 
 
 def _keep(layers: Iterable[Callable[[], None]], options: MapRun) -> None:

@@ -227,6 +227,36 @@ def test_an_offset_of_1000_in_one_period_fails(tmp_path):
     assert finding.numbers["bright_share"] == 1.0
 
 
+def test_an_offset_subtracted_twice_fails(tmp_path):
+    """Dark ground of .05 less .1; by these threads the flag of an item is sometimes wrong (earth-search#66, #71)."""
+
+    def darker(image):
+        return np.where(np.arange(4)[:, None, None] < 3, image - 1000, image)
+
+    finding = findings(sound.stored(tmp_path, sound.with_images(darker)))["offset"]
+    assert finding.verdict == "fail" and "subtracted twice" in finding.detail
+    assert finding.numbers["dark_share"] == 1.0 and finding.numbers["bright_share"] == 0.0
+
+
+def test_patches_of_0_in_all_bands_are_fill_and_no_duplicates(tmp_path):
+    patches = sound.patches()
+    patches[:2] = [replace(sample, image_BHW=np.zeros_like(sample.image_BHW)) for sample in patches[:2]]
+    found = findings(sound.stored(tmp_path, patches))
+    assert found["duplicates"].verdict == "pass"
+    assert found["missing data"].verdict == "warn" and found["missing data"].numbers["fill_share"] == 0.2
+    assert "0 in all bands" in found["missing data"].detail and patches[0].region in found["missing data"].detail
+
+
+def test_fill_of_sentinel_2_beside_radar_is_told(tmp_path):
+    def bordered(image):
+        image = image.copy()
+        image[:3, :, : sound.SIZE // 2] = 0
+        return image
+
+    finding = findings(sound.stored(tmp_path, sound.with_images(bordered)))["missing data"]
+    assert finding.verdict == "warn" and finding.numbers["fill_share"] == 0.5
+
+
 def test_one_class_only_fails(tmp_path):
     assert verdicts(sound.stored(tmp_path, sound.with_labels(np.zeros_like)))["class balance"] == "fail"
 

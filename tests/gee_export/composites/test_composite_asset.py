@@ -111,7 +111,10 @@ def test_a_dry_run_makes_nothing_and_says_what_it_costs(asked):
     [
         ({"settings": Settings.of(speckle="lee")}, "speckle is none there, lee asked"),
         ({"settings": Settings.of(speckle="none", bands=("B2", "B11"))}, "it has no band B11"),
-        ({"settings": Settings.of(speckle="none", composite_version=1)}, f"composite_version is {COMPOSITE_VERSION} there, 1 asked"),
+        (
+            {"settings": Settings.of(speckle="none", composite_version=1)},
+            f"composite_version is {COMPOSITE_VERSION} there, 1 asked",
+        ),
         ({"period": Month(2019, 7).period}, "it has no composite of 2019-07"),
         ({"region": replace(SMALL, bounds_m=(212750.0, 3414660.0, 214510.0, 3416360.0))}, "80 m of the ground"),
         ({"region": replace(SMALL, epsg=32649)}, "no composite of 2019-06 in EPSG:32649"),

@@ -48,6 +48,19 @@ def test_an_offset_that_was_not_subtracted_is_told_alone():
     assert "1000 was not subtracted" in sentence and "-offset -0.1" in sentence
 
 
+def test_an_offset_that_was_subtracted_twice_is_told_alone():
+    moved = scene((-0.09, -0.08, -0.085, -0.08), (-0.04, -0.02, -0.02, 0.15))
+    (sentence,) = likeness_warnings([moved] * 9, trained())
+    assert "subtracted twice" in sentence and "-offset 0" in sentence
+
+
+def test_a_little_noise_below_0_is_no_offset():
+    """Two of a hundred pixels over water."""
+    noisy = scene()
+    noisy.values_BHW[3].flat[:32] = -0.005
+    assert not any("twice" in text for text in likeness_warnings([noisy] * 9, trained()))
+
+
 def test_a_few_bright_windows_are_no_offset():
     bright = scene((0.11, 0.12, 0.115, 0.12), (0.12, 0.13, 0.13, 0.3))
     assert not any("1000" in text for text in likeness_warnings([bright] * 4 + [scene()] * 5, trained()))
