@@ -103,4 +103,4 @@ def _share(samples: Sequence[np.ndarray], groups: Sequence[Group]) -> float:
     filled = [
         np.any([~stored_BHW[list(group)].any(axis=0) for group in groups], axis=0) for stored_BHW in samples if groups
     ]
-    return float(sum(int(each.sum()) for each in filled)) / max(pixels, 1)
+    return sum(int(each.sum()) for each in filled) / max(int(pixels), 1)

@@ -213,8 +213,8 @@ def offset(data: Dataset, survey: CardSurvey) -> Finding:
     dark, dark_at = _worst({key: np.array(values) < 0 for key, values in fifths.items()})
     darkest = float(np.median([low for values in lows.values() for low in values]))
     region, period = dark_at if dark > bright else bright_at
-    numbers = {"bright_share": bright, "dark_share": dark, "median_of_lows": darkest}
-    numbers |= {"region": region, "period": period}
+    shares = {"bright_share": bright, "dark_share": dark, "median_of_lows": darkest}
+    numbers = {**shares, "region": region, "period": period}
     if bright > 0.5:
         detail = (
             f"{bright:.0%} of the patches of {region} {period} hold nothing darker than {DARK:g}: "

@@ -11,6 +11,8 @@ from typing import Any
 
 from odc.geo.geobox import GeoBox
 
+from isamap.gee_export.base import exchanged
+from isamap.gee_export.base.errors import notice
 from isamap.gee_export.base.grid import Window, crs_of, tiles
 from isamap.gee_export.base.regions import Region, bounds_in
 from isamap.gee_export.labelling.label_source import LabelSource
@@ -51,12 +53,21 @@ def _digest(parts: tuple[tuple[Path, int, int], ...]) -> tuple[int, str]:
 
 
 def touches(bounds: Sequence[float], crs: Any, region: Region) -> bool:
-    """Whether a file's bounds (left, bottom, right, top in its own system) meet a region's in degrees."""
+    """Whether a file's bounds (left, bottom, right, top in its own system) meet a region's in degrees.
+
+    Where they meet only with longitude and latitude exchanged, a note says so.
+    """
     west, south, east, north = bounds_in(bounds, crs, 4326)
-    left, bottom, right, top = region.bounds_wsen
-    if west > east or left > right:  # across the antimeridian: not judged
+    if west > east or region.bounds_wsen[0] > region.bounds_wsen[2]:  # across the antimeridian: not judged
         return True
-    return west <= right and left <= east and south <= top and bottom <= north
+    held = _meet((west, south, east, north), region.bounds_wsen)
+    if not held and _meet((south, west, north, east), region.bounds_wsen):
+        notice(f"note: a label file would lie in {region.name} the other way: {exchanged.WORDS}")
+    return held
+
+
+def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+    return one[0] <= other[2] and other[0] <= one[2] and one[1] <= other[3] and other[1] <= one[3]
 
 
 def step_m(geobox: GeoBox) -> float:

@@ -6,8 +6,6 @@ understood, too.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from isamap.gee_export.base import sheet_text
 from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class
 from isamap.gee_export.base.feature_table import read_table
 from isamap.inference.assessment.tables import listed
 
 ID_COLUMNS = ("plotid", "plot_id", "id")
 CLASS_COLUMN = "class"
-LARGEST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -110,32 +108,15 @@ def columns_of(path: Path) -> dict[str, list]:
     """A CSV's or vector file's columns, by name; ValueError where it cannot be read or has no rows."""
     if not path.is_file():
         raise ValueError(f"answers {path} were not found: check the path")
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() not in sheet_text.ENDINGS:
         return {name: list(values) for name, values in read_table(path, "answers").columns.items()}
-    rows = [row for row in _csv_rows(path) if any(cell.strip() for cell in row)]
-    if len(rows) < 2:
-        raise ValueError(f"answers {path} hold no rows under a header: fill the sheet in first")
-    header = [name.strip() for name in rows[0]]
-    for line, row in enumerate(rows[1:], 2):
-        if len(row) != len(header):
-            raise ValueError(f"answers {path}, row {line}: {len(row)} cells under a header of {len(header)}")
-    columns = map(list, zip(*rows[1:], strict=True))
-    return dict(zip(header, columns, strict=True))
-
-
-def _csv_rows(path: Path) -> list[list[str]]:
-    if path.stat().st_size > LARGEST_BYTES:
-        raise ValueError(f"answers {path} have over {LARGEST_BYTES:,} bytes: give the answers only")
-    try:
-        return list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"answers {path} are no CSV in UTF-8 ({error}): save them as CSV UTF-8") from error
+    return dict(sheet_text.columns(path, "answers"))
 
 
 def plotid(value: object, path: Path) -> int:
     """An id as a whole number; ValueError for others."""
     try:
-        digits = float(str(value))
+        digits = sheet_text.number(value)
         if digits != int(digits):
             raise ValueError
     except (ValueError, OverflowError) as error:

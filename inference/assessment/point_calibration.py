@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from isamap.gee_export.base import exchanged
 from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class
+from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.inference.assessment.answers import CLASS_COLUMN
 from isamap.inference.assessment.class_map import open_class_map
 from isamap.inference.assessment.reference_points import columns_and_places
@@ -192,6 +194,8 @@ def _read(trained: ck.Checkpoint, map_at: str | Path, lon: np.ndarray, lat: np.n
             "`isamap map`, or give its --input"
         )
     probability = class_map.probability_at(lon, lat)
+    if exchanged.look_exchanged(lon, lat, lambda x, y: class_map.at(x, y) != UNKNOWN):
+        raise ValueError(f"the points lie off the map {class_map.name}, and {exchanged.WORDS}")
     if probability is None:
         raise ValueError(f"map {class_map.name}: its probabilities are missing; copy NAME_prob.tif beside it")
     return probability

@@ -14,6 +14,7 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
+from isamap.gee_export.base import exchanged, sheet_text
 from isamap.gee_export.base.feature_table import read_table
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.inference.assessment import answers as answering
@@ -63,6 +64,8 @@ def place_points(reference: ReferencePoints, class_map: ClassMap) -> tuple[Drawn
     plotids, lon, lat, inclusion = _places(path)
     _check_places(path, plotids, lon, lat)
     class_N = class_map.at(lon, lat)
+    if exchanged.look_exchanged(lon, lat, lambda x, y: class_map.at(x, y) != UNKNOWN):
+        raise ValueError(f"the points of {path} lie off the map {class_map.name}, and {exchanged.WORDS}")
     if (off := np.flatnonzero(class_N == UNKNOWN)).size:
         raise ValueError(
             f"{off.size} of {len(lon)} points of {path} lie outside the map {class_map.name} or where it knows no "
@@ -127,14 +130,16 @@ def columns_and_places(path: Path) -> tuple[dict[str, list], np.ndarray, np.ndar
 
     ValueError: no such file, no points, places that are no degrees.
     """
-    if path.suffix.lower() == ".csv":
+    if path.suffix.lower() in sheet_text.ENDINGS:
         columns = answering.columns_of(path)
         lon, lat = (_numbers(columns, names, path) for names in (LON, LAT))
     else:
         table = read_table(path, "reference points")
         columns = {name: list(values) for name, values in table.columns.items()}
         lon, lat = _of_shapes(table.in_system(CRS.from_epsg(4326)), path)
-    if len(lon) and not (np.abs(lon).max() <= 180 and np.abs(lat).max() <= 90):
+    if not exchanged.are_degrees(lon, lat).all():
+        if exchanged.look_exchanged(lon, lat, exchanged.are_degrees):
+            raise ValueError(f"{path} holds places such as {lon[0]:g} {lat[0]:g}: {exchanged.WORDS}")
         raise ValueError(
             f"{path} holds places such as {lon[0]:g} {lat[0]:g}, which are no degrees: a CSV is in EPSG:4326; save "
             "other systems as a GeoPackage, which says its own"
@@ -167,6 +172,6 @@ def _numbers(columns: dict[str, list], names: tuple[str, ...], path: Path) -> np
     if column is None:
         raise ValueError(f"{path} has no column {names[0].upper()}: a CSV of points needs LON and LAT in degrees")
     try:
-        return np.array([float(value) for value in columns[column]])
+        return np.array([sheet_text.number(value) for value in columns[column]])
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}, column {column}: {error}; expected numbers") from error

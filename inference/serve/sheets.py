@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import hashlib
-import io
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import numpy as np
 import shapely
 from pyproj import CRS
 
+from isamap.gee_export.base import exchanged, sheet_text
 from isamap.gee_export.base.answer_class import answered_class
 from isamap.gee_export.base.atomic import disk_fault, write_json, write_whole
 from isamap.gee_export.base.errors import Fault
@@ -108,7 +108,7 @@ class Sheets:
         """The same as points, as `isamap train --answers` takes it."""
         rows = rows_of(self.text(head))
         columns = Columns.of(list(rows[0]))
-        places = np.array([(float(row[columns.lon]), float(row[columns.lat])) for row in rows])
+        places = np.array([[sheet_text.number(row[name]) for name in (columns.lon, columns.lat)] for row in rows])
         fields = {name: np.array([row[name] for row in rows], dtype=object) for name in rows[0]}
         return geopackage(FeatureTable(shapely.points(places), CRS.from_epsg(4326), fields), "points")
 
@@ -161,16 +161,16 @@ def sheet_id(text: str) -> str:
 
 
 def rows_of(text: str) -> list[Row]:
-    """The rows of a CSV by its header; ValueError for none, or rows of another width."""
+    """The rows of a spreadsheet's text by its header; ValueError for none, or rows of another width."""
     try:
-        rows = list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff")), strict=True))
+        header, *cells = sheet_text.rows_of(text, strict=True) or [[]]
     except csv.Error as error:
         raise ValueError(f"the sheet is no CSV ({error}): give the answers.csv that isamap wrote") from error
-    if not rows or len(rows) > MOST_POINTS:
-        raise ValueError(f"the sheet has {len(rows):,} points: expected 1 to {MOST_POINTS:,}")
-    if any(None in row or None in row.values() for row in rows):
-        raise ValueError("the sheet has a row of another width than its header: give the answers.csv that isamap wrote")
-    return rows
+    except ValueError as error:
+        raise ValueError(f"the sheet has a row of another width than its header ({error})") from error
+    if not 1 <= len(cells) <= MOST_POINTS:
+        raise ValueError(f"the sheet has {len(cells):,} points: expected 1 to {MOST_POINTS:,}")
+    return [dict(zip(header, row, strict=True)) for row in cells]
 
 
 def _check(rows: list[Row], classes: Sequence[str]) -> None:
@@ -182,10 +182,12 @@ def _check(rows: list[Row], classes: Sequence[str]) -> None:
 
 def _point(row: Row, columns: Columns, classes: Sequence[str]) -> dict[str, Any]:
     try:
-        lon, lat = float(row[columns.lon]), float(row[columns.lat])
+        lon, lat = sheet_text.number(row[columns.lon]), sheet_text.number(row[columns.lat])
     except ValueError as error:
         raise ValueError(f"point {row[columns.id][:40]!r}: its LON and LAT are no numbers") from error
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
-        raise ValueError(f"point {row[columns.id][:40]!r}: its LON and LAT are no degrees")
+        swapped = -90 <= lon <= 90 and -180 <= lat <= 180
+        words = exchanged.WORDS if swapped else "its LON and LAT are no degrees"
+        raise ValueError(f"point {row[columns.id][:40]!r}: {words}")
     answer = answered_class(row[columns.answer], classes, f"point {row[columns.id][:40]!r}")
     return {"id": row[columns.id], "lon": lon, "lat": lat, "answer": answer}

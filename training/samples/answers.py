@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from isamap.gee_export.base import sheet_text
 from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class
 from isamap.gee_export.base.feature_table import read_table
 from isamap.gee_export.base.scheme import UNKNOWN
@@ -161,12 +162,12 @@ def read_answers(path: str | Path, classes: Sequence[str], label_weight: float =
     classes: names that answers may have. label_weight: see `Answers`. ValueError: no such sheet, unknown classes, one
     pixel with two classes, no answer at all.
     """
-    table = read_table(path, "answers").columns
+    table = _table(Path(path).expanduser())
     lower = {name.lower(): values for name, values in table.items()}
     if missing := [name for name in COLUMNS if name not in lower]:
         raise ValueError(
-            f"answers {path} have no column {', '.join(missing)}: give the sheet/points.gpkg that `isamap ask` wrote, "
-            "with its column class filled in"
+            f"answers {path} have no column {', '.join(missing)}: give the sheet/points.gpkg or answers.csv that "
+            "`isamap ask` wrote, with its column class filled in"
         )
     answers: dict[Pixel, Answer] = {}
     counts = {UNCERTAIN: 0, "": 0}
@@ -187,10 +188,17 @@ def read_answers(path: str | Path, classes: Sequence[str], label_weight: float =
     return Answers(tuple(answers[pixel] for pixel in sorted(answers)), counts[UNCERTAIN], counts[""], label_weight)
 
 
+def _table(path: Path) -> Mapping[str, Collection[Any]]:
+    """Columns by name, of points.gpkg or of answers.csv as a spreadsheet saved it."""
+    if path.suffix.lower() in sheet_text.ENDINGS and path.is_file():
+        return sheet_text.columns(path, "answers")
+    return read_table(path, "answers").columns
+
+
 def _whole(value: object, path: str | Path) -> int:
     try:
         # Spreadsheets and GeoPackages give whole numbers back as 12.0, so a text is read as a number first.
-        coordinate = float(str(value))
+        coordinate = sheet_text.number(value)
         if coordinate != int(coordinate):
             raise ValueError
     except (ValueError, OverflowError) as error:

@@ -136,3 +136,12 @@ def test_one_source_of_the_place_is_enough(tmp_path):
 def test_an_option_without_its_sign_is_told(text):
     with pytest.raises(ValueError, match="options follow a #"):
         LabelRequest((text,))
+
+
+def test_points_with_exchanged_coordinates_are_told_so(tmp_path, capsys):
+    """As people write GeoJSON by hand: latitude first."""
+    west, south, east, north = REGION.bounds_wsen
+    shapes = shapely.points([(south + north) / 2] * 2, [west + (east - west) / 3, west + (east - west) / 2])
+    geopandas.GeoDataFrame({"class": NAMES}, geometry=shapes, crs=4326).to_file(tmp_path / "p.geojson")
+    open_labels(LabelRequest((f"{tmp_path / 'p.geojson'}#column=class",)), REGION, JUNE)
+    assert "LON and LAT look exchanged" in capsys.readouterr().err
