@@ -11,7 +11,7 @@ import numpy as np
 from affine import Affine
 from odc.geo.geobox import GeoBox
 
-from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault, notice
 from isamap.gee_export.base.fill import Fill
 from isamap.gee_export.base.rasters import open_picture
 from isamap.gee_export.base.scheme import UNKNOWN
@@ -22,6 +22,7 @@ from isamap.gee_export.datasets.packing import Numbers, Packing, Unit
 ENDINGS = (".tif", ".tiff", ".png", ".npy")
 RADAR = ("VV", "VH")
 RATIOS = (8, 1, 1)
+LOOKED_AT = 64  # chips in which pixels of 0 in all bands are counted
 BLOCK_M = 1280.0  # each chip has a block of ground of its own, so that intervals draw whole chips
 # The middle of a zone, where a metre of the grid is nearest to one of the ground; which zone does not matter.
 CRS, LEFT, TOP = "EPSG:32650", 500_000, 3_400_000
@@ -54,6 +55,11 @@ def import_chips(images: str | Path, labels: str | Path, out: str | Path, option
         raise ValueError(f"{pairs[0][1]} has {first.shape[0]} bands of {first.shape[1]} x {first.shape[2]} pixels: "
                          "expected squares and one name in --bands for each band")  # fmt: skip
     packing = Packing.of(Numbers.of_dtype(first.dtype.name), Unit.parse(options.unit), small=False)
+    fill = Fill.of_units([packing.unit] * len(options.bands))
+    looked_at = pairs[:: -(-len(pairs) // LOOKED_AT)]
+    # What a file masks is no fill, whatever number lies there.
+    if told := fill.sentence(f"the chips in {images}", (pictured(path).filled(1) for _, path, _ in looked_at)):
+        notice(f"note: {told}")
     head = _manifest(packing, options, len(pairs), first.shape[1], Path(images).expanduser().name)
     written = write(Path(out), head, _samples(pairs, splits, packing, options, first))
     return ChipsReport(Path(out), Counter(patch.split for patch in written.patches))

@@ -115,16 +115,27 @@ def test_co_registration_reads_no_border(tmp_path):
     assert not raster_file.read(path, onto=moved).valid_BHW[:, :, :29].any()
 
 
-def test_chips_lack_their_border(tmp_path):
+def chips(tmp_path, unit: str) -> np.ndarray:
+    """Stored numbers of the first of three chips whose four left columns are 0."""
     values, label = scene(kind="uint16")[:, :16, :16], np.zeros((16, 16), np.uint8)
     values[:, :, :4], label[8:] = 0, 1
     for split in ("train", "val", "test"):
         for folder, array in (("images", values), ("labels", label)):
             (tmp_path / folder / split).mkdir(parents=True)
             np.save(tmp_path / folder / split / "a.npy", array)
-    options = ChipOptions(OPTICAL, "reflectance=0.0001")
+    options = ChipOptions(OPTICAL, unit)
     import_chips(tmp_path / "images", tmp_path / "labels", tmp_path / "data", options)
     dataset = Dataset.open(tmp_path / "data")
     with rasterio.open(tmp_path / "data" / dataset.patches[0].image_name) as file:
-        stored = file.read()
+        return file.read()
+
+
+def test_chips_lack_their_border(tmp_path):
+    stored = chips(tmp_path, "reflectance=0.0001")
     assert (stored[:, :, :4] == NODATA).all() and (stored[:, :, 4:] != NODATA).all()
+
+
+def test_chips_of_an_unknown_unit_keep_zeros_and_are_told(tmp_path, capsys):
+    stored = chips(tmp_path, "dn")
+    assert (stored != NODATA).all()
+    assert "about 25.0% of the pixels of the chips" in capsys.readouterr().err
