@@ -24,8 +24,7 @@ _DAY_MS = 86_400_000
 PATIENCE = Patience(attempts=6, base_s=2.0)  # the client's own waits are a few seconds in all
 # Of the rules by which scenes become a composite; datasets and checkpoints keep theirs. 2: Sentinel-2 without its noisy
 # edges, an acquisition in two tiles counted once, tiles of another zone interpolated; Sentinel-1 without scenes of
-# 40 m, slopes flattened to the rim. 3: what no ground can give is missing: Sentinel-1's power of 0, Sentinel-2's 0 in
-# all bands.
+# 40 m, slopes flattened to the rim. 3: Sentinel-1's power of 0, which no ground gives, is missing.
 COMPOSITE_VERSION = 3
 _BANDS = "isamap_bands"
 # What any part of isamap asks of a scene: a list of these is a hundredth of what the whole collection would be.

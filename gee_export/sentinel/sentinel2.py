@@ -109,7 +109,7 @@ def sensed(
         _without(scenes.collection(source.collection, bounds_wsen, period), scene_listing), optical.mask
     )
     # After linking, as the mask reads the scene's own bands too; before interpolation, which would spread the bad edge.
-    trimmed, bands = _seen(_trimmed(images, scene_listing, optical), optical), optical.stored
+    trimmed, bands = _trimmed(images, scene_listing, optical), optical.stored
     if statistics.of_year:
         bands = statistics.optical_bands(optical.bands)
         packed, count = of_year(trimmed, period, (optical, statistics), scene_listing)
@@ -240,19 +240,6 @@ def _trimmed(images: ee.ImageCollection, scene_listing: Sentinel2Listing, optica
     return images.map(
         lambda image: image.updateMask(image.select(coarse).mask().updateMask(image.select(coarsest).mask()))
     )
-
-
-def _seen(images: ee.ImageCollection, optical: Optical) -> ee.ImageCollection:
-    """The scenes without pixels that are 0 in every band asked for: fill of a folder that says nothing of no data.
-
-    Each band may be 0 in a deep shadow, all of them together are not; so one band alone tells nothing.
-    """
-    import ee
-
-    if optical.composite_version < 3 or len(optical.bands) < 2:
-        return images
-    bands = list(optical.bands)
-    return images.map(lambda image: image.updateMask(image.select(bands).reduce(ee.Reducer.max()).neq(0)))
 
 
 def _once(ready: ee.ImageCollection, used: Sequence[Scene]) -> ee.ImageCollection:
