@@ -178,7 +178,8 @@ def test_other_commands_end_in_one_sentence_too(capsys):
 
 CODE = """
 import resource, sys
-import torch, training
+import torch
+import isamap.training
 from isamap.training.accuracy import evaluation
 from isamap.training.fitting import loop  # all that training loads and reserves, before the limit
 from isamap.gee_export.datasets.dataset import Dataset

@@ -108,15 +108,14 @@ kills, words, folder = int(sys.argv[3]), json.loads(sys.argv[4]), sys.argv[5]
 
 def export(out, seed):
     drawn, real = random.Random(seed), os.replace
-    left, is_after = drawn.randrange(1, 12), drawn.random() < 0.5
+    last, is_after, calls = drawn.randrange(1, 12), drawn.random() < 0.5, itertools.count(1)
     def replace(*names, **options):
-        nonlocal left
-        left -= 1
-        if left == 0 and is_after:
-            real(*names, **options)
-        if left == 0:
+        is_last = next(calls) == last  # of this thread's own call: others write meanwhile
+        if is_last and not is_after:
             os.kill(os.getpid(), signal.SIGKILL)
         real(*names, **options)
+        if is_last:
+            os.kill(os.getpid(), signal.SIGKILL)
     if seed is not None:
         os.replace = replace
     os._exit(isamap.main([*words, "--out", out]))

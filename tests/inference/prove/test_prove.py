@@ -243,6 +243,6 @@ def test_the_whole_proof_holds_on_the_local_engine(tmp_path):
     """Two to three minutes on two cores: every setting of composites, a year of a block, tiles."""
     proof = prove(out=tmp_path)
     assert proof.ok and proof.count(CONFIRMED) > 40, str(proof)
-    costs = {verdict.name for verdict in proof.verdicts if verdict.status == MEASURED and verdict.page == "plan"}
-    assert costs == {probe.name for probe in STEPS["cost"]}
+    measured = {verdict.name for verdict in proof.verdicts if verdict.status == MEASURED}
+    assert measured >= {probe.name for probe in STEPS["cost"]}
     assert {verdict.page for verdict in proof.verdicts if verdict.status == UNTRIED} <= {"labels"}
