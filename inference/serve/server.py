@@ -11,7 +11,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -21,7 +20,7 @@ from isamap.inference.serve.app import Service
 from isamap.inference.serve.connections import CONNECTIONS, BoundedConnection
 from isamap.inference.serve.door import Door
 from isamap.inference.serve.settings import ServiceSettings
-from isamap.inference.serve.tokens import OTHERS, Tokens, private_folder, read_tokens, warn_of_readers
+from isamap.inference.serve.tokens import OTHERS, Tokens, private_folder, read_tokens
 from isamap.inference.serve.worker import work
 
 KEEP_ALIVE_S, STOP_S = 30, 5
@@ -44,8 +43,6 @@ def serve(settings: ServiceSettings, address: Address, *, workers: int = 1) -> N
     bound_memory()
     os.umask(OTHERS)  # jobs, logs and maps are for this user alone
     private_folder(settings.folder)
-    if address.token_file is not None:
-        warn_of_readers(Path(address.token_file))
     tokens = address.tokens(settings.folder)
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # a command line may have its own exit code for it
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # it is raised once more at the end

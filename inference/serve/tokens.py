@@ -18,6 +18,8 @@ OWN_TOKEN = "token"
 # 32 bytes are 43 letters, far more than guessing reaches; 24 letters are asked of tokens that users make.
 TOKEN_BYTES = 32
 PRIVATE, OTHERS = 0o700, 0o077  # rights of this user and of others
+ROOT = 0
+USERS_ARE_TOLD_APART = os.name == "posix"  # Windows shows everybody's files as 0666 and keeps its own lists of rights
 OPERATOR = "operator"  # after a token in its file: it may end everybody's jobs
 
 
@@ -30,11 +32,17 @@ class Tokens:
 
 
 def read_tokens(path: str | Path) -> Tokens:
-    """The tokens of a file, one a line, with `operator` after some; ValueError for none, or one that is too short."""
+    """The tokens of a file, one a line, with `operator` after some.
+
+    ValueError for a file that other users may read or that is another user's, for none, or one that is too short.
+    """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        with open(path, encoding="utf-8") as file:
+            status, lines = os.fstat(file.fileno()), file.read().splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"--token-file {path} cannot be read: give a text file with a token a line") from error
+    if USERS_ARE_TOLD_APART and (fault := fault_of_rights(status, os.geteuid())):
+        raise ValueError(f"--token-file {path} {fault}")
     rows = [line.split() for line in lines if line.strip() and not line.startswith("#")]
     if not rows or not all(TOKEN.fullmatch(token) and further in ([], [OPERATOR]) for token, *further in rows):
         raise ValueError(
@@ -42,6 +50,20 @@ def read_tokens(path: str | Path) -> Tokens:
             f'word {OPERATOR} after it or nothing (python -c "import secrets; print(secrets.token_urlsafe(32))")'
         )
     return Tokens(tuple(token for token, *_ in rows), tuple(token for token, *further in rows if further))
+
+
+def fault_of_rights(status: os.stat_result, user: int) -> str | None:
+    """What is wrong with a secret file's owner and rights, and the remedy; None where other users cannot read it.
+
+    Source: PostgreSQL's rule for its key file (https://www.postgresql.org/docs/current/ssl-tcp.html), which also takes
+    secrets that a container's system mounts: the user's own with 0600 or less, or root's with 0640 or less.
+    """
+    if status.st_uid not in (user, ROOT):
+        return f"is another user's, who knows its tokens: copy it, and chown the copy to user {user}"
+    allowed = 0o600 if status.st_uid == user else 0o640
+    if stat.S_IMODE(status.st_mode) & OTHERS & ~allowed:
+        return f"can be used by other users of this machine: chmod {allowed:o} it, and make new tokens"
+    return None
 
 
 def owner_of_token(token: str) -> str:
@@ -59,15 +81,10 @@ def private_folder(folder: Path) -> None:
         folder.mkdir(mode=PRIVATE, exist_ok=True)
     except OSError as error:
         raise disk_fault(folder, error) from error
-    warn_of_readers(folder)
-
-
-def warn_of_readers(path: Path) -> None:
-    """Says on stderr that other users may read a file or folder, and what ends that."""
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & OTHERS:
-        remedy = f"chmod {mode & ~OTHERS:03o} {path}"
-        print(f"warning: other users of this machine may use {path}: {remedy}", file=sys.stderr, flush=True)
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if USERS_ARE_TOLD_APART and mode & OTHERS:
+        remedy = f"chmod {mode & ~OTHERS:03o} {folder}"
+        print(f"warning: other users of this machine may use {folder}: {remedy}", file=sys.stderr, flush=True)
 
 
 def own_token(folder: Path) -> Tokens:

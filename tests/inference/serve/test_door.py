@@ -131,15 +131,21 @@ def test_loopback_is_known(host, answer):
     assert is_loopback(host) is answer
 
 
+def secret(folder, text):
+    """A file that its user alone may read."""
+    path = folder / "tokens"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
 def test_tokens_are_read_a_line_each(tmp_path):
-    path = tmp_path / "tokens"
-    path.write_text(f"# anna\n{TOKEN}\n\n  another-token-that-is-long-enough \n")
+    path = secret(tmp_path, f"# anna\n{TOKEN}\n\n  another-token-that-is-long-enough \n")
     assert read_tokens(path) == Tokens((TOKEN, "another-token-that-is-long-enough"))
 
 
 def test_an_operator_is_named_behind_a_token(tmp_path):
-    path = tmp_path / "tokens"
-    path.write_text(f"{TOKEN}\nanother-token-that-is-long-enough  operator\n")
+    path = secret(tmp_path, f"{TOKEN}\nanother-token-that-is-long-enough  operator\n")
     second = "another-token-that-is-long-enough"
     assert read_tokens(path) == Tokens((TOKEN, second), (second,))
 
@@ -147,10 +153,8 @@ def test_an_operator_is_named_behind_a_token(tmp_path):
 @pytest.mark.parametrize("text", ["", "# none\n", "short\n", f"{TOKEN}\nwith spaces in it is no token at all\n",
                                   f"{TOKEN} operators\n", f"{TOKEN} operator too\n"])  # fmt: skip
 def test_a_file_of_bad_tokens_is_refused_without_showing_them(tmp_path, text):
-    path = tmp_path / "tokens"
-    path.write_text(text)
     with pytest.raises(ValueError, match="24 letters") as refusal:
-        read_tokens(path)
+        read_tokens(secret(tmp_path, text))
     assert TOKEN not in str(refusal.value)
 
 

@@ -142,6 +142,7 @@ def test_the_job_and_its_log_are_listed(made):
 def test_the_page_works_with_a_token(tab, network, tmp_path):
     """It is asked for once; requests then carry it, and another one is refused."""
     (tmp_path / "tokens").write_text(TOKEN)
+    (tmp_path / "tokens").chmod(0o600)
     options = ("--checkpoint", str(network), "--token-file", str(tmp_path / "tokens"))
     with running_service(tmp_path / "service", tmp_path / "home", *options) as running:
         tab.resize(1280, 800)

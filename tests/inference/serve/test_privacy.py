@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import stat
+from types import SimpleNamespace
 
 import pytest
 
 from isamap.inference.serve import server
 from isamap.inference.serve.server import Address
-from isamap.inference.serve.tokens import Tokens, own_token, private_folder, warn_of_readers
+from isamap.inference.serve.tokens import Tokens, fault_of_rights, own_token, private_folder, read_tokens
 
 
 def mode(path) -> int:
@@ -28,15 +29,36 @@ def test_a_folder_that_others_may_read_is_told_with_its_remedy(tmp_path, capsys)
     assert mode(tmp_path / "service") == 0o755  # its owner may have meant it
 
 
-def test_a_file_of_tokens_that_others_may_read_is_told(tmp_path, capsys):
+USER, ROOT, ANOTHER = 1000, 0, 1001
+
+
+@pytest.mark.parametrize(("owner", "rights"), [(USER, 0o600), (USER, 0o400), (ROOT, 0o640), (ROOT, 0o440)])
+def test_a_secret_file_that_no_other_user_reads_is_taken(owner, rights):
+    assert fault_of_rights(SimpleNamespace(st_uid=owner, st_mode=stat.S_IFREG | rights), USER) is None
+
+
+@pytest.mark.parametrize(
+    ("owner", "rights", "remedy"),
+    [
+        (USER, 0o640, "chmod 600 it"),
+        (USER, 0o604, "chmod 600 it"),
+        (USER, 0o602, "chmod 600 it"),
+        (ROOT, 0o644, "chmod 640 it"),
+        (ROOT, 0o660, "chmod 640 it"),
+        (ANOTHER, 0o600, "chown the copy to user 1000"),
+    ],
+)
+def test_a_secret_file_of_others_is_refused_with_the_remedy(owner, rights, remedy):
+    """PostgreSQL's rule for its key: https://www.postgresql.org/docs/current/ssl-tcp.html."""
+    assert remedy in fault_of_rights(SimpleNamespace(st_uid=owner, st_mode=stat.S_IFREG | rights), USER)
+
+
+def test_a_file_of_tokens_that_others_may_read_is_refused(tmp_path):
     path = tmp_path / "tokens"
-    path.write_text("")
-    path.chmod(0o600)
-    warn_of_readers(path)
-    assert capsys.readouterr().err == ""
-    path.chmod(0o640)
-    warn_of_readers(path)
-    assert f"chmod 600 {path}" in capsys.readouterr().err
+    path.write_text("a-token-that-is-long-enough-0123\n")
+    path.chmod(0o604)
+    with pytest.raises(ValueError, match="can be used by other users of this machine"):
+        read_tokens(path)
 
 
 def test_the_services_own_token_is_private_long_and_an_operators(tmp_path):
@@ -58,6 +80,7 @@ def test_the_printed_address_has_the_token_where_no_server_gets_it(tmp_path):
 def test_the_tokens_of_a_file_are_not_printed(tmp_path):
     path = tmp_path / "tokens"
     path.write_text("a-token-that-is-long-enough-0123\n")
+    path.chmod(0o600)
     address = Address(token_file=str(path))
     assert address.shown(8765, address.tokens(tmp_path)) == "http://127.0.0.1:8765"
 

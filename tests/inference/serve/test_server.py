@@ -157,6 +157,7 @@ def test_workers_end_with_a_killed_server(start, settings, town):
 def test_a_token_is_asked_for_and_never_written(start, settings, town, tmp_path):
     tokens = tmp_path / "tokens"
     tokens.write_text(TOKEN + "\n")
+    tokens.chmod(0o600)
     server = start(str(tokens), workers=0)
     with pytest.raises(HTTPError, match="401"):
         server.ask("/maps")
