@@ -1,4 +1,4 @@
-"""Before a release: kills, power cuts, faults, odd and hostile requests, clients, bombs (docs/reliability.md).
+"""Before a release: kills, power cuts, faults, odd and hostile requests, clients, silence, bombs (docs/reliability.md).
 
 python benchmarks/campaign.py --out FOLDER [--parts kills=20 requests=100000 ...] [--commands NAME ...] [--seed 1]
 
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reliability import bombs, fuzz, http_fuzz, kills, schedules, soak, visitors
+from reliability import bombs, fuzz, http_fuzz, kills, schedules, silence, soak, visitors
 from reliability.trials import Sitting, table
 
 
@@ -40,6 +40,7 @@ PARTS = {
     "soak": Part.of(10, soak),  # minutes of 50 clients of the engine
     "requests": Part.of(100_000, http_fuzz),  # to the service, and as many to the engine
     "visitors": Part.of(10, visitors),  # minutes of 100 visitors of the service
+    "silence": Part.of(4, silence),  # minutes of 500 connections that send nothing, then half a head
     "bombs": Part.of(100, bombs),  # of each format at most
 }
 

@@ -13,12 +13,15 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_S = 20.0  # from a connection's opening, or a request's first byte, to the end of the request's head
 # Below the 1,024 open files that most systems give a process, with room for maps and jobs.
 CONNECTIONS = 500
+# A quarter, so that no three addresses shut out a fourth; visitors behind one router have six each.
+ADDRESS_CONNECTIONS = CONNECTIONS // 4
 
 
 class BoundedConnection(H11Protocol):
     """One connection. Where there are too many, the one that has been without a request longest is closed.
 
     So idle connections, which cost their owner nothing, shut out nobody: a request that is under way is never closed.
+    An address that has its number of them under way gets no further one, unless it is the trusted proxy's.
     """
 
     _timer: asyncio.TimerHandle | None = None
@@ -33,8 +36,20 @@ class BoundedConnection(H11Protocol):
         super().connection_made(transport)
         self._idle_since = self.loop.time()
         self._await_head()
-        if len(self.connections) >= CONNECTIONS:
-            self._make_room()
+        together = [each for each in self.connections if isinstance(each, BoundedConnection)]
+        neighbours = [] if self._is_of_the_proxy else [each for each in together if each._host == self._host]
+        if len(neighbours) > ADDRESS_CONNECTIONS and not self._make_room(neighbours):
+            self.transport.abort()
+        elif len(self.connections) >= CONNECTIONS:
+            self._make_room(together)
+
+    @property
+    def _host(self) -> str:
+        return self.client[0] if self.client else "unknown"
+
+    @property
+    def _is_of_the_proxy(self) -> bool:
+        return self.config.proxy_headers and self._host == self.config.forwarded_allow_ips
 
     def data_received(self, data: bytes) -> None:
         cycle = self.cycle
@@ -52,15 +67,18 @@ class BoundedConnection(H11Protocol):
         self._stop_timer()
         super().connection_lost(exc)
 
-    def _make_room(self) -> None:
-        """Closes the idle connection that has been so longest, those that never sent a request before others."""
-        idle = [each for each in self.connections if isinstance(each, BoundedConnection) and each.is_idle]
-        others = [each for each in idle if each is not self]
-        if others:
-            # Those that never asked first: an attacker's cost nothing, a visitor's will be used again.
-            oldest = min(others, key=lambda each: (each.cycle is not None, each._idle_since))
-            self.connections.discard(oldest)
-            oldest.transport.abort()
+    def _make_room(self, connections: list[BoundedConnection]) -> bool:
+        """Closes the idle one of them that has been so longest, and says whether there was one.
+
+        Those that never asked go first: an attacker's cost nothing, a visitor's will be used again.
+        """
+        idle = [each for each in connections if each is not self and each.is_idle]
+        if not idle:
+            return False
+        oldest = min(idle, key=lambda each: (each.cycle is not None, each._idle_since))
+        self.connections.discard(oldest)
+        oldest.transport.abort()
+        return True
 
     def _await_head(self) -> None:
         if self._timer is None:

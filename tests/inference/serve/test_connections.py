@@ -10,12 +10,16 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import uvicorn
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
 
 from isamap.inference.serve import connections
 from isamap.inference.serve.connections import BoundedConnection
 
 REQUEST = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+WITHOUT_ITS_BODY = b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\n\r\n"  # under way until that comes
+HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
 
 
 @pytest.fixture
@@ -25,11 +29,19 @@ def address() -> Iterator[tuple[str, int]]:
         yield listening.getsockname()
 
 
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers once the request is whole."""
+    await Request(scope, receive).body()
+    await PlainTextResponse("here")(scope, receive, send)
+
+
 @contextmanager
-def served(listening: socket.socket) -> Iterator[None]:
+def served(listening: socket.socket, proxy: str | None = None) -> Iterator[None]:
     """The server, which begins to take what has connected by then."""
     config = uvicorn.Config(
-        PlainTextResponse("here"),
+        application,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy or "",
         http=BoundedConnection,
         ws="none",
         lifespan="off",
@@ -46,9 +58,11 @@ def served(listening: socket.socket) -> Iterator[None]:
 
 
 @contextmanager
-def silent(address: tuple[str, int], count: int, words: bytes = b"") -> Iterator[list[socket.socket]]:
+def silent(
+    address: tuple[str, int], count: int, words: bytes = b"", source: str = HERE
+) -> Iterator[list[socket.socket]]:
     """Connections over which no request comes, or the beginning of one."""
-    opened = [socket.create_connection(address, timeout=20) for _ in range(count)]
+    opened = [socket.create_connection(address, timeout=20, source_address=(source, 0)) for _ in range(count)]
     try:
         for each in opened:
             with suppress(ConnectionError):  # it may have given way by now
@@ -59,8 +73,8 @@ def silent(address: tuple[str, int], count: int, words: bytes = b"") -> Iterator
             each.close()
 
 
-def asked(address: tuple[str, int]) -> bytes:
-    with socket.create_connection(address, timeout=20) as connection:
+def asked(address: tuple[str, int], source: str = HERE) -> bytes:
+    with socket.create_connection(address, timeout=20, source_address=(source, 0)) as connection:
         connection.sendall(REQUEST)
         return reply(connection)
 
@@ -106,6 +120,50 @@ def test_a_connection_that_has_served_stays_longer_than_silent_ones(few, address
         with silent(address, 30):
             served.sendall(REQUEST)
             assert reply(served).startswith(b"HTTP/1.1 200")
+
+
+@pytest.fixture
+def few_of_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "ADDRESS_CONNECTIONS", 5)
+
+
+@pytest.fixture
+def another_address() -> str:
+    """Of this machine too: all of 127.0.0.0/8 is on Linux."""
+    with socket.socket() as probe:
+        try:
+            probe.bind((ELSEWHERE, 0))
+        except OSError:
+            pytest.skip(f"{ELSEWHERE} is not an address of this machine")
+    return ELSEWHERE
+
+
+def test_an_address_with_its_number_of_requests_under_way_gets_no_further(few_of_an_address, address, another_address):
+    with silent(address, 5, WITHOUT_ITS_BODY) as under_way:
+        assert asked(address, another_address).startswith(b"HTTP/1.1 200")  # so the server has taken the five
+        with silent(address, 1, REQUEST) as (further,):
+            assert is_closed(further)
+        assert asked(address, another_address).startswith(b"HTTP/1.1 200")
+        under_way[0].sendall(b"body")
+        assert reply(under_way[0]).startswith(b"HTTP/1.1 200")
+
+
+def test_an_address_with_too_many_connections_loses_its_own_oldest(few_of_an_address, address, another_address):
+    with silent(address, 1, source=another_address) as (others,), silent(address, 1) as (own,):
+        assert asked(address).startswith(b"HTTP/1.1 200")  # so the server has taken both
+        with silent(address, 5):
+            assert is_closed(own)
+        others.sendall(REQUEST)
+        assert reply(others).startswith(b"HTTP/1.1 200")
+
+
+def test_the_trusted_proxy_may_have_all_connections(few_of_an_address):
+    with (
+        socket.create_server((HERE, 0)) as listening,
+        served(listening, proxy=HERE),
+        silent(listening.getsockname(), 10, WITHOUT_ITS_BODY),
+    ):
+        assert asked(listening.getsockname()).startswith(b"HTTP/1.1 200")
 
 
 @pytest.mark.long

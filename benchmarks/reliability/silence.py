@@ -1,0 +1,120 @@
+"""500 connections that send nothing, or half a head, for minutes: how long others wait for `/health` meanwhile."""
+
+from __future__ import annotations
+
+import selectors
+import socket
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from . import soak
+from .serving import SERVICE, serving
+from .trials import Sitting
+
+CONNECTIONS = 500
+STRANGERS = tuple(f"127.0.0.{host}" for host in range(2, 7))  # a hundred each: none meets the bound of an address
+VISITOR = "127.0.0.1"
+WORDS = {"nothing": b"", "half a head": b"GET /health HTTP/1.1\r\nHost: "}
+PAUSE_S = 0.2  # between two questions of the visitor
+PATIENCE_S = 30.0
+HEADS = ("they send", "minutes", "open on the average", "opened again", "replies", "errors", "p50, p99 and longest, ms")
+
+
+class Crowd:
+    """Silent connections; those that the server closes are opened again at once, in a thread of its own."""
+
+    def __init__(self, address: tuple[str, int], words: bytes) -> None:
+        self.reopened = 0
+        self._address, self._words = address, words
+        self._waiting = selectors.DefaultSelector()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_up, daemon=True)
+
+    def __enter__(self) -> Crowd:
+        for index in range(CONNECTIONS):
+            self._open(STRANGERS[index % len(STRANGERS)])
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+        for key in list(self._waiting.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+
+    @property
+    def size(self) -> int:
+        return len(self._waiting.get_map())
+
+    def _open(self, source: str) -> None:
+        with suppress(OSError):  # a refused connection is what the server may do; it is asked for again later
+            connection = socket.create_connection(self._address, PATIENCE_S, source_address=(source, 0))
+            connection.sendall(self._words)
+            self._waiting.register(connection, selectors.EVENT_READ, source)
+
+    def _keep_up(self) -> None:
+        while not self._stop.is_set():
+            for key, _ in self._waiting.select(0.2):  # readable: the server said something, or closed it
+                self._waiting.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+                self.reopened += 1
+                self._open(key.data)
+
+
+def run(sitting: Sitting, minutes: int) -> None:
+    """One service for each kind of silence, for so many minutes; a kind that lasted as long is not repeated."""
+    notebook, out = sitting.notebook("silence"), sitting.out / "silence"
+    for kind, words in WORDS.items():
+        if any(row["minutes"] >= minutes for row in notebook.select(they_send=kind)):
+            continue
+        options = ("--folder", str(out / "service"), "--workers", "0", "--no-token")
+        with serving(out / "home", out / f"{kind}.log", options, SERVICE) as running:
+            url = urlsplit(running.url)
+            met = _sat((url.hostname, url.port), words, minutes * soak.MINUTE_S)
+        notebook.add({"they_send": kind, "minutes": minutes, **met})
+        print(f"silence: {kind} for {minutes} minutes", file=sys.stderr, flush=True)
+
+
+def _sat(address: tuple[Any, Any], words: bytes, seconds: float) -> dict[str, Any]:
+    """What a visitor met beside the crowd, each question on a connection of its own."""
+    times_ms, errors, sizes = [], [], []
+    with Crowd(address, words) as crowd:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            began = time.monotonic()
+            try:
+                asked(address)
+            except OSError as error:
+                errors.append(f"{type(error).__name__}: {error}")
+            times_ms.append(1000 * (time.monotonic() - began))
+            sizes.append(crowd.size)
+            time.sleep(PAUSE_S)
+        reopened = crowd.reopened
+    mean = sum(sizes) / len(sizes)
+    return {"ms": times_ms, "errors": len(errors), "examples": errors[:20], "open": mean, "reopened": reopened}
+
+
+def asked(address: tuple[str, int]) -> None:
+    """OSError where `/health` does not answer 200."""
+    with socket.create_connection(address, PATIENCE_S, source_address=(VISITOR, 0)) as connection:
+        connection.sendall(f"GET /health HTTP/1.1\r\nHost: {address[0]}:{address[1]}\r\n\r\n".encode())
+        reply = connection.recv(4096)
+    if not reply.startswith(b"HTTP/1.1 200 "):
+        raise ConnectionError(reply[:40].decode("latin-1") or "closed without a reply")
+
+
+def lines(sitting: Sitting) -> list[Sequence[Any]]:
+    """A line for each kind of silence."""
+    rows = []
+    for row in sitting.notebook("silence").rows:
+        times = sorted(row["ms"])
+        spread = f"{times[len(times) // 2]:.1f}, {times[len(times) * 99 // 100]:.1f} and {times[-1]:.1f}"
+        rows.append(
+            (row["they_send"], row["minutes"], f"{row['open']:.0f}", row["reopened"], len(times), row["errors"], spread)
+        )
+    return rows
