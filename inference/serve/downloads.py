@@ -68,7 +68,7 @@ def _write_table(stored: StoredMap, path: Path) -> None:
     writer = csv.writer(text)
     column = "summed_km2" if stored.numbers == "share" else "counted_km2"
     writer.writerow(("map", "period", "class", column, "simulated", "note"))
-    for name, km2 in whole_areas(stored).items():
+    for name, km2 in whole_areas(stored)["area_km2"].items():
         writer.writerow((stored.id, stored.period, name, km2, str(stored.is_simulated).lower(), note_of(stored)))
     write_whole(path, text.getvalue().encode())
 

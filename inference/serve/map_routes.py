@@ -70,7 +70,7 @@ class MapRoutes:
 
     async def map(self, request: Request) -> Response:
         stored = await self._map(request)
-        return as_json(stored.document() | {"area_km2": await computed(self._whole, stored), "links": _links(stored)})
+        return as_json(stored.document() | await computed(self._whole, stored) | {"links": _links(stored)})
 
     async def rename(self, request: Request) -> Response:
         """Gives a map another name for people: {"name": "..."}; Problem 403 for another token's."""
@@ -190,7 +190,7 @@ class MapRoutes:
         return stored
 
     def _whole(self, stored: StoredMap) -> Any:
-        """km2 by class of the whole map, counted once."""
+        """`whole_areas` of the map, counted once."""
         key = f"{stored.id} {stored.version}"
         if key not in self._areas:
             self._areas[key] = map_values.whole_areas(stored)

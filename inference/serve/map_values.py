@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from isamap.inference.assessment.pixel_area import pixel_areas_m2
 from isamap.inference.assessment.zonal import class_areas
 from isamap.inference.assessment.zones import Zones
 from isamap.inference.map_files.legend import PROB_STEPS, ShareLegend
+from isamap.inference.map_files.one_class import one_class_note
 from isamap.inference.serve.map_store import StoredMap
 from isamap.inference.serve.place import ground_km2
 
@@ -155,9 +156,11 @@ def note_of(stored: StoredMap) -> str:
     return NOTE_OF_SHARES if stored.numbers == "share" else NOTE
 
 
-def whole_areas(stored: StoredMap) -> Mapping[str, float]:
-    """km2 by class of the whole map."""
-    return _by_class(stored, class_areas(_values_of(stored)).km2[0])
+def whole_areas(stored: StoredMap) -> dict[str, Any]:
+    """km2 by class of the whole map, and what to do about one of a single class."""
+    area_km2 = _by_class(stored, class_areas(_values_of(stored)).km2[0])
+    note = None if stored.numbers == "share" else one_class_note(area_km2)
+    return {"area_km2": area_km2, "warnings": [note] if note else []}
 
 
 def _by_class(stored: StoredMap, km2_V: np.ndarray) -> dict[str, float]:

@@ -16,6 +16,7 @@ from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.inference.inputs.checks import step_m
 from isamap.inference.map_files.legend import PROB_STEPS, Legend
 from isamap.inference.map_files.map_file import MapFile, holds_shares
+from isamap.inference.map_files.one_class import one_class_note
 from isamap.inference.web_map.facts import MapFacts
 from isamap.inference.web_map.grid import PageGrid, on_grid, shared_grid
 from isamap.inference.web_map.picture import COARSE_STEPS, class_png, preview_png, probability_png
@@ -83,13 +84,14 @@ def document(map_files: Sequence[MapFile], facts: Sequence[MapFacts], detail: De
         preview = preview_png(values_2HW[0], legend.colours)
         bands.append(_band(f"map-{index}-class", class_png(values_2HW[0], legend.colours)))
         bands.append(_band(f"map-{index}-probability", probability_png(values_2HW[1], detail.steps)))
+    one_class = _of_one_class(map_files, facts)
     notes = _notes(map_files, grid, detail)
     head = _head(facts, legend, grid, detail)
     if all(holds_shares(each.tags) for each in map_files):
         head |= {"shares": True}
-    content = _text(facts, head, notes, (bands, preview))
+    content = _text(facts, head, (one_class, notes), (bands, preview))
     simulated = any(each.simulated for each in facts)
-    return Document(content.encode(), detail, max(grid.geobox.shape), len(facts), simulated, notes)
+    return Document(content.encode(), detail, max(grid.geobox.shape), len(facts), simulated, (*one_class, *notes))
 
 
 def _head(facts: Sequence[MapFacts], legend: Legend, grid: PageGrid, detail: Detail) -> dict[str, Any]:
@@ -120,9 +122,20 @@ def _notes(map_files: Sequence[MapFile], grid: PageGrid, detail: Detail) -> tupl
     return tuple(notes)
 
 
+def _of_one_class(map_files: Sequence[MapFile], facts: Sequence[MapFacts]) -> tuple[str, ...]:
+    """What to do about each map of classes that has one class only."""
+    counted = [each for map_file, each in zip(map_files, facts, strict=True) if not holds_shares(map_file.tags)]
+    notes = [(each.label, note) for each in counted if (note := one_class_note(each.area_km2))]
+    return tuple(note if len(facts) == 1 else f"{label}: {note}" for label, note in notes)
+
+
 def _text(
-    facts: Sequence[MapFacts], head: Mapping[str, Any], notes: Sequence[str], pixels: tuple[Sequence[str], bytes]
+    facts: Sequence[MapFacts],
+    head: Mapping[str, Any],
+    notes: tuple[Sequence[str], Sequence[str]],
+    pixels: tuple[Sequence[str], bytes],
 ) -> str:
+    """notes: those of the areas, and those of how the page is drawn."""
     of_shares = head.get("shares", False)
     style, script = asset("style.css"), _worded(joined("one_file.js"), of_shares=of_shares)
     bands, preview = pixels
@@ -132,8 +145,9 @@ def _text(
         "title": escape(_title(facts, head)),
         "subtitle": escape(_subtitle(facts)),
         "simulated": _simulated(facts),
+        "one_class": "".join(f"<p role='note'>{_said(text)}</p>" for text in notes[0]),
         "area_note": escape(BIASED),
-        "notes": "".join(f"<p class='quiet'>Note: {escape(text)}.</p>" for text in notes),
+        "notes": "".join(f"<p class='quiet'>Note: {escape(text)}.</p>" for text in notes[1]),
         "preview": _address(preview),
         # A `<` in a name could end the script element.
         "head": json.dumps(head, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c"),
@@ -173,7 +187,12 @@ def _simulated(facts: Sequence[MapFacts]) -> str:
     sentence = simulated[0].simulated
     if len(simulated) < len(facts):
         sentence = f"{', '.join(each.label for each in simulated)}: {sentence}"
-    return f"<p class='simulated' role='note'>{escape(f'{sentence[0].upper()}{sentence[1:]}.')}</p>"
+    return f"<p class='simulated' role='note'>{_said(sentence)}</p>"
+
+
+def _said(sentence: str) -> str:
+    """As markup, with a capital and a full stop."""
+    return escape(f"{sentence[0].upper()}{sentence[1:]}.")
 
 
 def _band(name: str, png: bytes) -> str:

@@ -39,7 +39,8 @@ export class AreaCard {
       const answer = isWhole ? { area_km2: whole } : box ? await this.areasOf(box) : { area_km2: {} };
       if (turn !== this.turn) return;
       const unknown = answer.nodata_km2 > 0 ? el("p", { class: "quiet" }, `Not known: ${km2(answer.nodata_km2)} km² of the view.`) : "";
-      renewChildren(byId("areas"), this.table(answer.area_km2, whole), unknown);
+      const warnings = this.isJoined ? [] : this.panel.map.warnings.map((text) => el("p", { role: "note" }, `${text[0].toUpperCase()}${text.slice(1)}.`));
+      renewChildren(byId("areas"), this.table(answer.area_km2, whole), unknown, ...warnings);
       await this.showChart(box, turn);
     } catch (error) {
       if (turn === this.turn) renewChildren(byId("areas"), this.table(undefined, this.isJoined ? undefined : this.panel.map.area_km2), el("p", { class: "quiet" }, error.message));

@@ -11,6 +11,7 @@ from isamap.inference.map_files.cog import MapInfo
 from isamap.inference.map_files.legend import Legend
 from isamap.inference.map_files.one_class import one_class_note
 from isamap.inference.mapping.map_report import report_of
+from isamap.inference.web_map.view import page_of
 from tests.inference.conftest import WUHAN
 
 
@@ -35,11 +36,38 @@ def test_the_report_of_an_empty_map_says_so(tmp_path):
     assert "warning: every known pixel of the map is pervious" in str(report)
 
 
-def test_areas_of_an_empty_map_say_so(finished_map, random_map):
+@pytest.fixture
+def empty_map(random_map) -> np.ndarray:
+    """Without a pixel of impervious ground."""
     values = random_map.copy()
     values[0][values[0] == 1] = 0
-    assert any("every known pixel of the map is pervious" in text for text in area(finished_map(values)).warnings)
+    return values
+
+
+def test_areas_of_an_empty_map_say_so(finished_map, empty_map):
+    assert any("every known pixel of the map is pervious" in text for text in area(finished_map(empty_map)).warnings)
 
 
 def test_areas_of_a_map_of_two_classes_do_not(finished_map, random_map):
     assert not any("every known pixel" in text for text in area(finished_map(random_map)).warnings)
+
+
+def test_the_one_file_page_of_an_empty_map_says_so_beside_its_areas(finished_map, empty_map):
+    page = page_of(finished_map(empty_map))
+    assert [text.split(":")[0] for text in page.notes] == ["every known pixel of the map is pervious"]
+    before, _, after = page.content.decode().partition("<p role='note'>Every known pixel of the map is pervious")
+    assert '<div id="areas">' in before and "Areas are counts of pixels" in after
+
+
+def test_of_two_maps_the_empty_one_is_named(finished_map, random_map, empty_map):
+    paths = [
+        finished_map(random_map, "a.tif", period="2017-06", period_start="2017-06-01"),
+        finished_map(empty_map, "b.tif", period="2023-06", period_start="2023-06-01"),
+    ]
+    (note,) = page_of(paths).notes
+    assert note.startswith("2023-06: every known pixel")
+
+
+def test_the_one_file_page_of_a_map_of_two_classes_does_not(finished_map, random_map):
+    page = page_of(finished_map(random_map))
+    assert page.notes == () and "role='note'>Every known" not in page.content.decode()

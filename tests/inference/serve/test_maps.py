@@ -322,6 +322,15 @@ def test_a_geotiff_is_the_maps_own_file(client, settings, town):
         assert (file.read(1) == town[1]).all()
 
 
+def test_a_map_of_one_class_is_told_with_the_remedy(client, town, settings, finished_map):
+    empty = town.copy()
+    empty[0][empty[0] == 1] = 0
+    add_map(settings, finished_map(empty, "empty.tif"), "empty")
+    (warning,) = client.get("/maps/empty").json()["warnings"]
+    assert warning.startswith("every known pixel of the map is pervious") and "isamap calibrate" in warning
+    assert client.get(f"/maps/{TOWN}").json()["warnings"] == []
+
+
 @pytest.mark.long
 def test_a_geopackage_has_the_areas_of_the_classes(client, town, tmp_path):
     path = tmp_path / "classes.gpkg"
