@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
-from benchmarks.rare_populations import quarters, rare_coverage  # noqa: E402
+from benchmarks.rare_populations import cases, quarters, rare_coverage  # noqa: E402
 from isamap.gee_export.base.grid import crs_of, grid_of  # noqa: E402
 from isamap.gee_export.base.regions import from_bbox  # noqa: E402
 from isamap.inference.assessment import allocation  # noqa: E402
@@ -243,7 +243,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         if options.only != "world":
-            print(rare_coverage(Path(temporary) / "rare", options.draws).markdown(), flush=True)
+            print(rare_coverage(cases(Path(temporary) / "rare"), options.draws).markdown(), flush=True)
         if options.only != "rare":
             _world(options.folder or Path(temporary), tuple(options.box), options.draws)
 

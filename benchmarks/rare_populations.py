@@ -126,10 +126,9 @@ def cases(folder: Path) -> list[Case]:
     ]
 
 
-def rare_coverage(folder: Path, draws: int) -> Table:
+def rare_coverage(made: Sequence[Case], draws: int) -> Table:
     """Percent of draws whose default interval holds the truth, a row for each case; with half the area's interval."""
     rows = []
-    made = cases(folder)
     zones = quarters(made[0].class_map)
     for case in made:
         frame, truths = case.frame(), case.truths()

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.interval_coverage import DISTRICTS, Population, Tally, coverage, designs, table
+from benchmarks.rare_populations import cases, rare_coverage
 from isamap.inference.assessment.class_map import open_class_map
 from isamap.inference.assessment.estimator import Estimate
 
@@ -46,3 +47,12 @@ def test_intervals_hold_the_truth_about_as_often_as_they_promise(population, nam
         drawn = 4 * 120 if key == DISTRICTS else 120
         assert tally.hits["beta" if key == DISTRICTS else "wilson"] >= drawn * 102 / 120
     assert table(name, tallies).rows[0][1] == "120"
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["1 %, 425 + 75 points (the default)", "gain of 0.9 %, 500 points"])
+def test_a_rare_class_whose_omissions_no_sample_may_meet_is_held(tmp_path, name):
+    """60 draws: 95 % is 57, five standard errors below it 48."""
+    (case,) = [each for each in cases(tmp_path) if each.name == name]
+    (row,) = rare_coverage([case], 60).rows
+    assert row[0] == name and all(float(share) >= 100 * 48 / 60 for share in row[1:6])
