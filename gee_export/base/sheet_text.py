@@ -21,7 +21,8 @@ COMMA_REMEDY = "give decimals a point, or separate cells by semicolons"
 def columns(path: Path, noun: str) -> dict[str, list[str]]:
     """The cells of each column by the header's name; noun: what the file is to its user.
 
-    ValueError: larger than LARGEST_BYTES, no text, no rows, a row of another width than the header.
+    ValueError: larger than LARGEST_BYTES, no text, no rows, a row of another width than the header, two columns of one
+    name. Columns without a name may be several: the last is kept.
     """
     if path.stat().st_size > LARGEST_BYTES:
         raise ValueError(f"{noun} {path} have over {LARGEST_BYTES:,} bytes: give the {noun} only")
@@ -33,6 +34,9 @@ def columns(path: Path, noun: str) -> dict[str, list[str]]:
         raise ValueError(f"{noun} {path}, {error}") from error
     if len(rows) < 2:
         raise ValueError(f"{noun} {path} hold no rows under a header: fill the sheet in first")
+    twice = next((name for name in rows[0] if name and rows[0].count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"{noun} {path} have two columns {twice}: rename the one that is not meant")
     return dict(zip(rows[0], map(list, zip(*rows[1:], strict=True)), strict=True))
 
 

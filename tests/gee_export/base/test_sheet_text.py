@@ -32,6 +32,20 @@ def test_unicode_text_of_spreadsheets_is_read(tmp_path, encoding):
     assert sheet_text.columns(path, "answers")["class"] == ["pervious", "impervious"]
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    """Else the last one's answers would count, and nobody would know."""
+    path = tmp_path / "a.csv"
+    path.write_text("PLOTID,class,class\n1,pervious,impervious\n")
+    with pytest.raises(ValueError, match="have two columns class: rename the one that is not meant"):
+        sheet_text.columns(path, "answers")
+
+
+def test_columns_without_a_name_may_be_several(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("PLOTID,class,,\n1,pervious,,\n")
+    assert sheet_text.columns(path, "answers")["class"] == ["pervious"]
+
+
 @pytest.mark.parametrize(("text", "value"), [("114,25", 114.25), ("114.25", 114.25), ("-0,5", -0.5), (" 12,0 ", 12)])
 def test_the_decimal_mark_is_a_point_or_a_comma(text, value):
     assert sheet_text.number(text) == value
