@@ -9,7 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from benchmarks import real_ground
 from isamap.inference.map_files.legend import PROB_STEPS
-from tests.test_real_samples import SHARED, needs_shared
+from tests.support.shared_data import SHARED, needs_shared
 
 
 def pixels(seed: int = 0, count: int = 500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -26,6 +26,7 @@ from isamap.gee_export.earth_engine.session import connect
 from isamap.gee_export.export.report import ExportReport
 from tests.support import bigearthnet
 from tests.support.bigearthnet import Pair
+from tests.support.shared_data import SHARED, needs_shared
 
 # Half of the stored step of 0.01 dB, and the rounding of float32 (power, its logarithm, the hundredfold of that)
 HALF_STEP_DB = 0.005 + 0.01 * 2 * float(np.spacing(np.float32(3500)))
@@ -166,10 +167,6 @@ def test_a_damaged_scene_is_named_in_one_sentence(pairs, tmp_path: Path, engine_
         export(pair, tmp_path)
     assert "Internal error" not in str(refused.value)
     assert not [record for record in caplog.records if record.exc_info]
-
-
-SHARED = Path(__file__).parents[1].parent / "shared" / "data"  # real samples beside the repository, never in it
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="no real samples in ../shared/data")
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from isamap.reproduction import bitemporal, real_pairs
 from isamap.reproduction.bitemporal import AFTER, BEFORE, RATIO, SIDE, TileFolder
 from isamap.reproduction.reproduce import reproduce
 from tests.support.one_thread import one_thread  # noqa: F401 (a fixture)
+from tests.support.shared_data import SHARED, needs_shared
 from tests.support.tile_folder import write_tiles
-from tests.test_real_samples import SHARED, needs_shared
 
 SPLITS = ("train", "train", "train", "val", "test", "test")
 

@@ -14,8 +14,7 @@ from isamap.gee_export.base.grid import Raster
 from isamap.gee_export.coregistration.coregister import SEARCH_PX
 from isamap.gee_export.coregistration.information import _information, information_shift
 from tests.support.ground_pairs import SHIFT_PX, noise, pair, raster
-
-SHARED = Path(__file__).parents[3].parent / "shared" / "data"  # real samples beside the repository, never in it
+from tests.support.shared_data import SHARED, needs_shared
 
 
 def test_the_figure_is_scikit_learns():
@@ -70,7 +69,7 @@ def image(path: Path, bands: list[int] | None) -> Raster:
     return raster(np.where(np.isfinite(values), values, 0), " ".join(f"b{band}" for band in range(len(values))))
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no real samples in ../shared/data")
+@needs_shared
 @pytest.mark.parametrize(("right", "down"), [(0.3, -0.2), (2.6, 1.5), (-6.4, 4.8)])
 def test_a_known_shift_of_real_radar_is_found(right, down):
     """TerraMind 433D: what the shift adds to the pair's own offset."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,8 +16,9 @@ from isamap.gee_export.earth_engine.session import connect
 from isamap.gee_export.requests import pixels
 from isamap.gee_export.sentinel import sentinel2
 from isamap.gee_export.sentinel.sentinel2 import Optical
+from tests.support.shared_data import SHARED
 
-FILE = Path(__file__).parents[3].parent / "shared" / "data" / "gfmap" / "bap_quintad_cdse.nc"
+FILE = SHARED / "gfmap" / "bap_quintad_cdse.nc"
 SHAPE, LEFT, TOP = (66, 64), 643_260.0, 5_676_480.0
 REGION = Region("belgium", 32631, (LEFT, TOP - 660, LEFT + 640, TOP), (LEFT, TOP))
 NAMES = {"B2": "B02", "B3": "B03", "B4": "B04", "B8": "B08", "SCL": "SCL"}
