@@ -34,7 +34,7 @@ def check_level(tags: Mapping[str, str], trained: Checkpoint, name: str) -> None
     """ValueError where a file's own tags say another level of Sentinel-2 than the network was trained on."""
     stated = [text.upper() for key, text in tags.items() if key.lower() in LEVEL_TAGS]
     levels = {level for level in (L1C, L2A) for text in stated if level[1:] in text}
-    if trained.level and levels and trained.level not in levels:
+    if trained.learned_levels and levels and levels.isdisjoint(trained.learned_levels):
         raise ValueError(
             f"input {name} holds Sentinel-2 {levels.pop()} by its tags, the checkpoint was trained on {trained.level}: "
             f"give {trained.level}, or a checkpoint of the other level"
@@ -76,14 +76,14 @@ def _darkest(samples: Sequence[Raster], optical: Sequence[int], percent: float) 
 def _level(samples: Sequence[Raster], trained: Checkpoint) -> list[str]:
     """Of an image whose darkest blue is that of the other level."""
     numbers = {same_band(band.name): at for at, band in enumerate(trained.bands) if band.unit == _OPTICAL}
-    if trained.level is None or not {"B2", "B4"} <= numbers.keys():
+    if not trained.learned_levels or not {"B2", "B4"} <= numbers.keys():
         return []
     blue, red = (_lowest(samples, numbers[name]) for name in ("B2", "B4"))
     if blue is None or red is None:
         return []
     is_hazy = HAZY_BLUE[0] <= blue <= HAZY_BLUE[1] and blue - red >= HAZE
-    seen = L1C if is_hazy else L2A if blue < CLEAR_BLUE else trained.level
-    if seen == trained.level:
+    seen = L1C if is_hazy else L2A if blue < CLEAR_BLUE else None
+    if seen is None or seen in trained.learned_levels:
         return []
     words = {L1C: "the top of the atmosphere (L1C)", L2A: "the ground without atmosphere (L2A)"}
     return [

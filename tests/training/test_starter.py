@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 import torch
 
 import isamap
@@ -20,7 +21,7 @@ from isamap.training.checkpoints import places
 from tests.inference.conftest import WUHAN, stored_scene, write_tif
 from tests.support.map_files import read_map
 from tests.support.one_thread import one_thread  # noqa: F401
-from tests.test_real_samples import SHARED, needs_shared
+from tests.support.shared_data import SHARED, needs_shared
 
 ROOT = Path(__file__).resolve().parents[2]
 LARGEST_BYTES = 4 << 20
@@ -31,6 +32,7 @@ def test_the_name_is_the_packaged_folder():
     assert Path(trained.location) == ROOT / "training" / "starter"
     assert trained.fingerprint == places.PACKAGED["starter"]
     assert trained.band_names == ("B2", "B3", "B4", "B8", "B11") and trained.level == "L2A"
+    assert trained.learned_levels == ("L2A", "L1C")
 
 
 def test_it_is_small_and_safetensors_alone():
@@ -85,11 +87,14 @@ def test_a_folder_of_that_name_is_reached_by_its_path(tmp_path, monkeypatch):
     assert ck.load("./starter").location == "starter"
 
 
-def test_the_command_maps_with_it(tmp_path, capsys):
-    """Bands of any order, and more than it needs."""
+@pytest.mark.parametrize("level", ["Level-1C", "Level-2A"])
+def test_the_command_maps_with_it(tmp_path, capsys, level):
+    """Bands of any order, and more than it needs, of either level of Sentinel-2 that the file's tags name."""
     names = ("B11", "B8", "B4", "B3", "B2", "B12")
     stored = stored_scene(70, 80)[[0, 3, 2, 1, 0, 0]]
     scene = write_tif(tmp_path / "s.tif", stored, names=names, scales=(1e-4,) * 6, transform=WUHAN)
+    with rasterio.open(scene, "r+") as file:
+        file.update_tags(PROCESSING_LEVEL=level)
     out = tmp_path / "map.tif"
     assert isamap.main(["map", "--checkpoint", "starter", "--input", str(scene), "--out", str(out)]) == 0
     assert set(np.unique(read_map(out)[0])) <= {0, 1, 255}

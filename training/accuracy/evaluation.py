@@ -271,7 +271,7 @@ def _check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
         raise ValueError(
             f"dataset {head.name} holds {head.backscatter}, the checkpoint was trained on {checkpoint.backscatter}"
         )
-    if head.level and checkpoint.level and checkpoint.level != head.level:
+    if head.level and checkpoint.learned_levels and head.level not in checkpoint.learned_levels:
         raise ValueError(
             f"dataset {head.name} holds Sentinel-2 {head.level}, the checkpoint was trained on {checkpoint.level}"
         )

@@ -34,6 +34,7 @@ CARD, DESCRIPTION, WEIGHTS, FURTHER = layout.CARD, layout.DESCRIPTION, layout.WE
 BEST, LAST = layout.BEST, layout.LAST
 # Later fields are left out while they hold these, so that checkpoints without them keep their bytes and fingerprints.
 LATER: Mapping[str, Any] = {"frames": 0, "target": "label", "calibration": {}, "conformal": {}, "origin": {}}
+_LEVELS = {"l2a": "L2A", "l1c": "L1C"}
 PROVENANCE = ("dataset", "recipe", "metrics", "origin", "revision", "location")
 
 
@@ -97,8 +98,14 @@ class Checkpoint:
 
     @property
     def level(self) -> str | None:
-        """The processing level of its training Sentinel-2, L2A or L1C; None for images of another origin."""
-        return {"l2a": "L2A", "l1c": "L1C"}.get(self.composite.get("level", ""))
+        """The processing level of Sentinel-2 that its maps ask for, L2A or L1C; None for images of another origin."""
+        return _LEVELS.get(self.composite.get("level", ""))
+
+    @property
+    def learned_levels(self) -> tuple[str, ...]:
+        """All levels of its training Sentinel-2, that of its maps among them; none for images of another origin."""
+        others = (_LEVELS.get(str(name)) for name in self.origin.get("levels", ()))
+        return tuple(dict.fromkeys(level for level in (self.level, *others) if level))
 
     @property
     def fingerprint(self) -> str:

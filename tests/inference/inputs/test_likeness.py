@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,16 +16,20 @@ from isamap.inference.inputs.likeness import check_level, likeness_warnings
 from isamap.inference.mapping.map import map_region
 from isamap.training.checkpoints.checkpoint import BandNorm
 from tests.inference.conftest import write_tif
+from tests.support.shared_data import SHARED
 
-DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 OPTICAL = ("B2", "B3", "B4", "B8")
 BANDS = tuple(
     BandNorm(name, "reflectance", mean, 0.06) for name, mean in zip(OPTICAL, (0.06, 0.08, 0.08, 0.25), strict=True)
 )
 
 
-def trained(level: str | None = "L2A") -> Any:
-    return SimpleNamespace(bands=BANDS, level=level)
+def trained(*levels: str) -> Any:
+    return SimpleNamespace(bands=BANDS, level=levels[0] if levels else None, learned_levels=levels)
+
+
+GROUND, TOP = trained("L2A"), trained("L1C")
+BOTH = trained("L2A", "L1C")
 
 
 def scene(lows=(0.01, 0.02, 0.015, 0.02), middles=(0.06, 0.08, 0.08, 0.25), *, side: int = 40, seed: int = 0) -> Raster:
@@ -39,18 +42,18 @@ def scene(lows=(0.01, 0.02, 0.015, 0.02), middles=(0.06, 0.08, 0.08, 0.25), *, s
 
 
 def test_nothing_is_told_of_an_image_like_the_training():
-    assert likeness_warnings([scene(seed=seed) for seed in range(9)], trained()) == []
+    assert likeness_warnings([scene(seed=seed) for seed in range(9)], GROUND) == []
 
 
 def test_an_offset_that_was_not_subtracted_is_told_alone():
     moved = scene((0.11, 0.12, 0.115, 0.12), (0.16, 0.18, 0.18, 0.35))
-    (sentence,) = likeness_warnings([moved] * 9, trained())
+    (sentence,) = likeness_warnings([moved] * 9, GROUND)
     assert "1000 was not subtracted" in sentence and "-offset -0.1" in sentence
 
 
 def test_an_offset_that_was_subtracted_twice_is_told_alone():
     moved = scene((-0.09, -0.08, -0.085, -0.08), (-0.04, -0.02, -0.02, 0.15))
-    (sentence,) = likeness_warnings([moved] * 9, trained())
+    (sentence,) = likeness_warnings([moved] * 9, GROUND)
     assert "subtracted twice" in sentence and "-offset 0" in sentence
 
 
@@ -58,28 +61,28 @@ def test_a_little_noise_below_0_is_no_offset():
     """Two of a hundred pixels over water."""
     noisy = scene()
     noisy.values_BHW[3].flat[:32] = -0.005
-    assert not any("twice" in text for text in likeness_warnings([noisy] * 9, trained()))
+    assert not any("twice" in text for text in likeness_warnings([noisy] * 9, GROUND))
 
 
 def test_a_few_bright_windows_are_no_offset():
     bright = scene((0.11, 0.12, 0.115, 0.12), (0.12, 0.13, 0.13, 0.3))
-    assert not any("1000" in text for text in likeness_warnings([bright] * 4 + [scene()] * 5, trained()))
+    assert not any("1000" in text for text in likeness_warnings([bright] * 4 + [scene()] * 5, GROUND))
 
 
-@pytest.mark.parametrize(("level", "told"), [("L2A", True), ("L1C", False), (None, False)])
-def test_haze_is_told_to_a_network_of_ground_reflectance(level, told):
+@pytest.mark.parametrize(("network", "told"), [(GROUND, True), (TOP, False), (BOTH, False), (trained(), False)])
+def test_haze_is_told_to_a_network_of_ground_reflectance(network, told):
     hazy = scene((0.085, 0.06, 0.037, 0.03), (0.12, 0.11, 0.10, 0.22))
-    sentences = likeness_warnings([hazy] * 9, trained(level))
+    sentences = likeness_warnings([hazy] * 9, network)
     assert any("looks like the top of the atmosphere (L1C)" in text for text in sentences) is told
 
 
 def test_clear_ground_is_told_to_a_network_of_the_top_of_the_atmosphere():
-    (sentence,) = likeness_warnings([scene()] * 9, trained("L1C"))
+    (sentence,) = likeness_warnings([scene()] * 9, TOP)
     assert "without atmosphere (L2A), but the network was trained on L1C" in sentence
 
 
 def test_values_far_from_the_training_are_told_by_band():
-    (sentence,) = likeness_warnings([scene(middles=(0.06, 0.08, 0.08, 0.6))] * 9, trained())
+    (sentence,) = likeness_warnings([scene(middles=(0.06, 0.08, 0.08, 0.6))] * 9, GROUND)
     assert "B8 0.59" in sentence and "B2" not in sentence and "fine-tune" in sentence
 
 
@@ -90,17 +93,22 @@ def test_values_far_from_the_training_are_told_by_band():
 )
 def test_a_level_that_the_file_states_is_refused(tags):
     with pytest.raises(ValueError, match=r"holds Sentinel-2 L1C by its tags, the checkpoint was trained on L2A"):
-        check_level(tags, trained(), "a.tif")
+        check_level(tags, GROUND, "a.tif")
 
 
 @pytest.mark.parametrize("tags", [{}, {"level": "L2A"}, {"TIFFTAG_TYPE": "1c"}])
 def test_the_same_level_and_no_level_are_taken(tags):
-    check_level(tags, trained(), "a.tif")
+    check_level(tags, GROUND, "a.tif")
+
+
+@pytest.mark.parametrize("level", ["L1C", "L2A"])
+def test_a_network_of_both_levels_takes_either(level):
+    check_level({"level": level}, BOTH, "a.tif")
 
 
 def real(name: str) -> list[Raster]:
     """A real scene as one window."""
-    path = DATA / name
+    path = SHARED / name
     if not path.exists():
         pytest.skip("../shared/data is absent")
     with rasterio.open(path) as file:
@@ -113,19 +121,19 @@ def real(name: str) -> list[Raster]:
 
 def test_the_real_leipzig_is_told_to_be_of_the_top_of_the_atmosphere():
     samples = real("leipzig/leipzig_raster.tif")
-    assert any("(L1C)" in text for text in likeness_warnings(samples, trained("L2A")))
-    assert not any("L2A" in text for text in likeness_warnings(samples, trained("L1C")))
+    assert any("(L1C)" in text for text in likeness_warnings(samples, GROUND))
+    assert not any("L2A" in text for text in likeness_warnings(samples, TOP))
 
 
 def test_the_real_patch_with_its_offset_is_told():
     samples = real("terramind/S2L2A/433D_629L_3_1.tif")
-    assert any("1000 was not subtracted" in text for text in likeness_warnings(samples, trained()))
+    assert any("1000 was not subtracted" in text for text in likeness_warnings(samples, GROUND))
 
 
 @pytest.mark.parametrize("name", ["282D_485L_3_3", "38D_378R_2_3", "637U_59R_1_3"])
 def test_real_patches_without_an_offset_are_not_told_one(name):
     samples = real(f"terramind/S2L2A/{name}.tif")
-    sentences = likeness_warnings(samples, trained())
+    sentences = likeness_warnings(samples, GROUND)
     assert not any("1000" in text or "L1C" in text for text in sentences)
 
 
