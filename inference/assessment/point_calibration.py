@@ -70,8 +70,8 @@ class PointReport:
             f"F1 of impervious: {choice.f1:.2f} {_range(choice.f1_interval)} at points that did not choose it, "
             f"{choice.f1_before:.2f} {_range(before)} with the threshold before",
         ]
-        if not choice.is_better:
-            lines.append("Points that did not choose it agree no better than before: keep the old checkpoint.")
+        if not choice.is_better:  # only with a curve, which moves the threshold along
+            lines[0] = f"impervious from {self.threshold:.4f} on: the threshold before, moved along with the curve"
         if self.log_loss is not None:
             lines.append(
                 f"{self.curve} curve: log loss of points that it was not fitted to {self.log_loss[1]:.3f}, "
@@ -100,8 +100,9 @@ def calibrate_points(
 
     map_at: a map that this checkpoint made, or a folder of its tiles. image: a GeoTIFF that is mapped for it. Exactly
     one of them. curve: of CURVES, fitted after the threshold was chosen, which then moves along.
-    ValueError: too few points of a class, a map of another checkpoint, `out` is taken, a curve that makes probabilities
-    worse at points that it was not fitted to.
+    ValueError: too few points of a class, a map of another checkpoint, `out` is taken, a threshold that does no better
+    at points that did not choose it (with a curve the one before stays), a curve that makes probabilities worse at
+    points that it was not fitted to.
     """
     points = points if isinstance(points, KnownPoints) else KnownPoints(Path(points))
     trained, folder = loaded(checkpoint, project), Path(out)
@@ -115,7 +116,9 @@ def calibrate_points(
     sample = PointSample(kept[0], kept[1], cells_of(*_metres(kept[2], kept[3])))
     threshold = choose_threshold(sample, float(trained.thresholds["impervious"]))
     source = {"points": len(kept[0]), "impervious": int(kept[1].sum()), "file": Path(points.path).name}
-    better, losses = _with_threshold(trained, threshold, source), None
+    if not threshold.is_better and curve == NO_CURVE:
+        raise ValueError(_no_better(threshold, len(kept[0])))
+    better, losses = _with_threshold(trained, threshold, source) if threshold.is_better else trained, None
     if curve != NO_CURVE:
         better, losses = _with_curve(better, sample, curve)
     ck.rewrite(better, folder)
@@ -123,6 +126,14 @@ def calibrate_points(
         folder, len(kept[0]), int(kept[1].sum()), uncertain, int((~is_seen).sum()), threshold,
         better.thresholds["impervious"], curve, losses,
     )  # fmt: skip
+
+
+def _no_better(threshold: PointThreshold, count: int) -> str:
+    return (
+        f"{count} points show no better threshold than {threshold.before:.4f}: F1 of impervious is "
+        f"{threshold.f1_before:.2f} with it, and {threshold.f1:.2f} {_range(threshold.f1_interval)} with another one at "
+        "points that did not choose it; keep the checkpoint, or give more points"
+    )
 
 
 def _with_threshold(trained: ck.Checkpoint, threshold: PointThreshold, source: dict[str, Any]) -> ck.Checkpoint:

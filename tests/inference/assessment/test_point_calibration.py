@@ -133,6 +133,31 @@ def test_a_curve_that_does_not_help_elsewhere_is_refused_and_nothing_written(run
     assert not (tmp_path / "c").exists()
 
 
+@pytest.fixture
+def undecided(known) -> dict[str, np.ndarray]:
+    """Points that the threshold before parts as well as any other can, all but one in ten."""
+    rng = np.random.default_rng(3)
+    flipped = rng.random(len(known["p"])) < 0.1
+    return {**known, "impervious": (known["p"] >= 0.5) ^ flipped}
+
+
+def test_points_that_show_no_better_threshold_are_refused_and_nothing_written(run, mapped, undecided, tmp_path, capsys):
+    points = write_csv(tmp_path / "p.csv", undecided)
+    arguments = ["--points", str(points), "--map", str(mapped), "--out", str(tmp_path / "c")]
+    assert isamap.main(["calibrate", "--checkpoint", str(run), *arguments]) == 2
+    assert f"{len(undecided['p'])} points show no better threshold than 0.5000" in capsys.readouterr().err
+    assert not (tmp_path / "c").exists()
+
+
+def test_with_a_curve_the_threshold_before_stays_where_points_show_no_better_one(run, mapped, undecided, tmp_path):
+    points = KnownPoints(write_csv(tmp_path / "p.csv", undecided))
+    report = calibrate_points(run, points, tmp_path / "c", map_at=mapped, curve="platt")
+    made = ck.load(tmp_path / "c")
+    curved = np.interp(undecided["p"], made.calibration["knots"], made.calibration["values"])
+    np.testing.assert_array_equal(curved >= made.thresholds["impervious"], undecided["p"] >= 0.5)
+    assert "the threshold before, moved along with the curve" in str(report)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
