@@ -131,8 +131,8 @@ def calibrate_points(
 def _no_better(threshold: PointThreshold, count: int) -> str:
     return (
         f"{count} points show no better threshold than {threshold.before:.4f}: F1 of impervious is "
-        f"{threshold.f1_before:.2f} with it, and {threshold.f1:.2f} {_range(threshold.f1_interval)} with another one at "
-        "points that did not choose it; keep the checkpoint, or give more points"
+        f"{threshold.f1_before:.2f} with it, and {threshold.f1:.2f} {_range(threshold.f1_interval)} with another one "
+        "at points that did not choose it; keep the checkpoint, or give more points"
     )
 
 

@@ -22,6 +22,14 @@ from isamap.inference.cutting.lattice import offset_from_crs_origin
 from isamap.inference.inputs.block_rows import BlockRows
 from isamap.inference.inputs.ground import Ground
 
+# Names of Sentinel-2's bands in other archives: the eo extension's (https://github.com/stac-extensions/eo, 1.1 and
+# 2.0), with the numbers by which Earth Search tells the three red edges apart, and the short-wave ones of many tools.
+COMMON_NAMES = {
+    "coastal": "B1", "blue": "B2", "green": "B3", "red": "B4", "rededge1": "B5", "rededge2": "B6", "rededge3": "B7",
+    "rededge071": "B5", "rededge075": "B6", "rededge078": "B7", "nir": "B8", "nir08": "B8A", "nir09": "B9",
+    "swir16": "B11", "swir22": "B12", "swir1": "B11", "swir2": "B12",
+}  # fmt: skip
+
 
 class InputSource(Protocol):
     """Pixels to map. `origin` is the row and column of the first pixel on the lattice that windows are fixed to.
@@ -229,10 +237,13 @@ def _check_place(dataset: DatasetReader, path: Path) -> None:
 
 def _numbers(dataset: DatasetReader, path: Path, names: Sequence[str]) -> dict[str, int]:
     """Band numbers (from 1) of the named bands, by name."""
-    number_of: dict[str, int] = {}
+    own: dict[str, int] = {}
+    common: dict[str, int] = {}
     for band_number, text in enumerate(dataset.descriptions, start=1):
-        if text and number_of.setdefault(same_band(text), band_number) != band_number:
-            raise ValueError(f"input {path} has two bands named {text}: rename one, bands are found by name")
+        for numbers, name in ((own, same_band(text or "")), (common, COMMON_NAMES.get((text or "").strip().lower()))):
+            if name and numbers.setdefault(name, band_number) != band_number:
+                raise ValueError(f"input {path} has two bands named {text}: rename one, bands are found by name")
+    number_of = common | own  # a band's own name goes before another's common one
     missing = [name for name in names if same_band(name) not in number_of]
     if missing:
         present = ", ".join(text or "(unnamed)" for text in dataset.descriptions)

@@ -38,6 +38,30 @@ def test_bands_are_found_by_name_in_any_order_and_spelling(tmp_path):
     np.testing.assert_array_equal(shuffled.values_BHW, plain.values_BHW)
 
 
+def test_common_names_of_other_archives_are_found(tmp_path):
+    stored = stored_scene(20, 20)
+    path = write_tif(tmp_path / "a.tif", stored, names=["blue", "Green", "red", "nir", "VV", "VH"])
+    plain = open_geotiff(write_tif(tmp_path / "b.tif", stored), BANDS).read(Window(0, 0, 20, 20))
+    np.testing.assert_array_equal(open_geotiff(path, BANDS).read(Window(0, 0, 20, 20)).values_BHW, plain.values_BHW)
+
+
+def test_a_bands_own_name_goes_before_a_common_one(tmp_path):
+    stored = stored_scene(20, 20)
+    path = write_tif(
+        tmp_path / "a.tif", np.concatenate([stored[3:4], stored]), names=["blue", *NAMES],
+        scales=[1e-4, *(1e-4,) * 4, 0.01, 0.01],
+    )  # fmt: skip
+    read = open_geotiff(path, BANDS).read(Window(0, 0, 20, 20))
+    plain = open_geotiff(write_tif(tmp_path / "b.tif", stored), BANDS).read(Window(0, 0, 20, 20))
+    np.testing.assert_array_equal(read.values_BHW, plain.values_BHW)
+
+
+def test_two_bands_of_one_common_name_are_refused(tmp_path):
+    path = write_tif(tmp_path / "a.tif", stored_scene(20, 20)[:2], names=["swir1", "swir16"], scales=(1e-4,) * 2)
+    with pytest.raises(ValueError, match="has two bands named swir16: rename one"):
+        open_geotiff(path, BANDS)
+
+
 def test_band_names_keep_their_letters():
     assert [same_band(n) for n in ("B02", "B8A", "b8a", "B12", "VV_asc")] == ["B2", "B8A", "B8A", "B12", "VV_ASC"]
 
