@@ -18,7 +18,8 @@ def rows() -> list[str]:
     return [line for line in lines if line.startswith("| ") and not line.endswith("| tests |")]
 
 
-NUMBERS = [f"{letter}{number}" for letter, count in (("S", 11), ("F", 14), ("E", 9)) for number in range(1, count + 1)]
+COUNTS = {"S": 11, "F": 14, "E": 9, "W": 7, "R": 9}
+NUMBERS = [f"{letter}{number}" for letter, count in COUNTS.items() for number in range(1, count + 1)]
 
 
 @pytest.mark.parametrize("number", NUMBERS)
