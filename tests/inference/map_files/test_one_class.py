@@ -1,6 +1,8 @@
-"""A map of one class is told in `map` and in `area`: an empty map must not pass every gate in silence."""
+"""A map of one class is told wherever its areas stand: an empty map must not pass every gate in silence."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,10 +11,12 @@ from odc.geo.geobox import GeoBox
 from isamap.inference.assessment.areas import area
 from isamap.inference.map_files.cog import MapInfo
 from isamap.inference.map_files.legend import Legend
+from isamap.inference.map_files.map_file import files_of
 from isamap.inference.map_files.one_class import one_class_note
 from isamap.inference.mapping.map_report import report_of
 from isamap.inference.web_map.view import page_of
 from tests.inference.conftest import WUHAN
+from tests.support.running_service import running_service
 
 
 @pytest.mark.parametrize(("pervious", "impervious"), [(10, 3), (0, 0)])
@@ -71,3 +75,19 @@ def test_of_two_maps_the_empty_one_is_named(finished_map, random_map, empty_map)
 def test_the_one_file_page_of_a_map_of_two_classes_does_not(finished_map, random_map):
     page = page_of(finished_map(random_map))
     assert page.notes == () and "role='note'>Every known" not in page.content.decode()
+
+
+@pytest.mark.long
+def test_the_services_page_says_so_of_the_empty_map_alone(tab, finished_map, random_map, empty_map, tmp_path):
+    folder = tmp_path / "service" / "maps"
+    folder.mkdir(parents=True)
+    for name, values in {"town": random_map, "empty": empty_map}.items():
+        for path in filter(Path.is_file, files_of(finished_map(values, f"{name}.tif"))):
+            path.rename(folder / path.name)
+    with running_service(folder.parent, tmp_path / "home") as service:
+        tab.open(service.address + "/#map=empty", width=1280, height=860)
+        tab.wait_for("document.querySelector('#areas [role=note]')")
+        assert tab.text("#areas [role=note]").startswith("Every known pixel of the map is pervious: if the place")
+        tab.evaluate("document.querySelector('#map-choice').value = 'town'")
+        tab.evaluate("document.querySelector('#map-choice').dispatchEvent(new Event('change'))")
+        tab.wait_for("!document.querySelector('#areas [role=note]')")
