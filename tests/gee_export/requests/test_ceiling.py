@@ -67,12 +67,20 @@ def test_the_first_trial_comes_after_two_rounds_and_twenty_acceptances_at_the_le
     assert accept(ceiling, 1) == 3
 
 
-def test_a_refused_trial_is_repeated_twice_as_late_and_counts_as_no_fall():
+@pytest.mark.parametrize(("most", "first"), [(40, 80), (4, FIRST_TRIAL)])
+def test_a_refused_trial_is_repeated_twice_as_late(most, first):
+    ceiling = Ceiling(most)
+    refuse(ceiling, 2)
+    accept(ceiling, first + 1)
+    refuse(ceiling, 2)
+    assert until_raised(ceiling) == 2 * first + 1
+
+
+def test_a_refused_trial_does_not_make_the_steps_grow():
     ceiling = Ceiling(40)
     refuse(ceiling, 10)
     accept(ceiling, 81)
-    assert refuse(ceiling, 10) == [10]
-    assert until_raised(ceiling) == 161
+    assert refuse(ceiling, 10, 10) == [10, 10]
 
 
 def test_a_refusal_at_the_bound_itself_does_not_put_the_next_trial_off():
@@ -144,6 +152,15 @@ def test_late_refusals_begin_the_waiting_again():
     ceiling.refused(10, 0)
     assert (ceiling.level, ceiling.cuts) == (10, 1)
     assert until_raised(ceiling) == 81
+
+
+def test_late_refusals_during_a_trial_make_its_steps_small_again():
+    ceiling = Ceiling(40)
+    refuse(ceiling, 10)
+    accept(ceiling, 81 + 2)
+    ceiling.refused(12, 0)
+    assert ceiling.level == 12
+    assert until_raised(ceiling) == 2 and ceiling.level == 14
 
 
 def test_a_bound_at_its_beginning_is_not_raised():
