@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.gee_export.card.composite_rules import composite_rules
 from isamap.gee_export.card.finding import FAIL, PASS, UNCLEAR, WARN, Finding
 from isamap.gee_export.card.shared_ground import shared_ground
 from isamap.gee_export.card.shift import described
@@ -347,5 +348,6 @@ CHECKS: Sequence[Callable[[Dataset, CardSurvey], Finding]] = (
     ranges,
     offset,
     balance,
+    composite_rules,
     shift,
 )

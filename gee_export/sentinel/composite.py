@@ -127,7 +127,7 @@ class Settings:
 
     @property
     def composite_version(self) -> int:
-        """The rules that composites are made by (scenes.COMPOSITE_VERSION)."""
+        """The rules that composites are made by (composite_rules.COMPOSITE_VERSION)."""
         return self.optical.composite_version
 
     @property

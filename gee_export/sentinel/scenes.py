@@ -12,6 +12,7 @@ from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.outage import NETWORK, outage
 from isamap.gee_export.base.regions import BoundsWSEN, Period
 from isamap.gee_export.base.retry import TOO_MUCH, Patience, Reaction, classify
+from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.datasets.manifest import Band
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ _TOO_MUCH = (TOO_MANY, *TOO_MUCH)
 # Halving ends here: what is too much for a day is no matter of its length.
 _DAY_MS = 86_400_000
 PATIENCE = Patience(attempts=6, base_s=2.0)  # the client's own waits are a few seconds in all
-# Of the rules by which scenes become a composite; datasets and checkpoints keep theirs. 2: Sentinel-2 without its noisy
-# edges, an acquisition in two tiles counted once, tiles of another zone interpolated; Sentinel-1 without scenes of
-# 40 m, slopes flattened to the rim. 3: Sentinel-1's power of 0, which no ground gives, is missing.
-COMPOSITE_VERSION = 3
 _BANDS = "isamap_bands"
 # What any part of isamap asks of a scene: a list of these is a hundredth of what the whole collection would be.
 PROPERTIES = (

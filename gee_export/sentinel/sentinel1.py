@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from isamap.gee_export.base.regions import BoundsWSEN, Period
 from isamap.gee_export.coregistration.displacement import ANY_ORBIT, Displacement, displaced
+from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.datasets.manifest import DECIBEL_SCALE, Band
 from isamap.gee_export.sentinel import (
     backscatter_facts,
@@ -53,7 +54,7 @@ class Radar:
     terrain_buffer_m: masked around layover and shadow; dem: heights (terrain.DEMS, or an image of the user's).
     orbit_pass: ASCENDING, DESCENDING or None for both; orbits: relative orbits, () for all. displacement: how far each
     orbit lies from Sentinel-2 (or its JSON), or None to leave scenes where they are. sentinel1: the collection, in
-    linear power. composite_version: scenes.COMPOSITE_VERSION.
+    linear power. composite_version: composite_rules.COMPOSITE_VERSION.
     """
 
     # Nearly a boxcar's looks (37 of 42) with less than half of its blur (docs/sentinel1.md, measured 2026-11-21).
@@ -69,7 +70,7 @@ class Radar:
     orbits: tuple[int, ...] = ()
     displacement: Displacement | None = None
     sentinel1: str = COLLECTION
-    composite_version: int = scenes.COMPOSITE_VERSION
+    composite_version: int = COMPOSITE_VERSION
 
     def __post_init__(self) -> None:
         scenes.check_version(self.composite_version)

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from isamap.gee_export.base.regions import BoundsWSEN, Period
+from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.datasets.manifest import REFLECTANCE_SCALE, Band
 from isamap.gee_export.sentinel import best_pixel, clouds, level, provenance, scenes, time_series
 from isamap.gee_export.sentinel.clouds import CLOUDS, Clearness, CloudMask
@@ -46,7 +47,7 @@ class Optical(Clearness):
     """How Sentinel-2 is composed: which bands, which pixels count as clear, what is made of them.
 
     sentinel2: the L2A collection. level: auto, l2a or l1c (level.choose). resample: how 20-m and 60-m bands become
-    10-m ones. extras: keys of EXTRAS, stored after the bands. composite_version: scenes.COMPOSITE_VERSION.
+    10-m ones. extras: keys of EXTRAS, stored after the bands. composite_version: composite_rules.COMPOSITE_VERSION.
     """
 
     bands: tuple[str, ...] = ("B2", "B3", "B4", "B8")
@@ -56,7 +57,7 @@ class Optical(Clearness):
     level: str = "auto"
     resample: str = "bilinear"
     extras: tuple[str, ...] = ()
-    composite_version: int = scenes.COMPOSITE_VERSION
+    composite_version: int = COMPOSITE_VERSION
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -22,6 +22,7 @@ from isamap.gee_export.base.errors import notice
 from isamap.gee_export.base.grid import Raster, Window, crop, grid_of
 from isamap.gee_export.base.regions import Period, Region
 from isamap.gee_export.composites.reading import composed
+from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.datasets.manifest import NODATA, Band
 from isamap.gee_export.datasets.region_grid import RegionGrid
 from isamap.gee_export.earth_engine import session
@@ -30,7 +31,6 @@ from isamap.gee_export.images.frames import Frame, Frames, open_frames
 from isamap.gee_export.requests import pixels
 from isamap.gee_export.requests.client import Client
 from isamap.gee_export.sentinel import composite, open_archives
-from isamap.gee_export.sentinel.scenes import COMPOSITE_VERSION
 from isamap.inference.cutting.lattice import offset_from_crs_origin
 from isamap.inference.cutting.parallel import read_ahead
 from isamap.inference.cutting.windows import lattice_of

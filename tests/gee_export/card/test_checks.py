@@ -14,6 +14,7 @@ from isamap.gee_export.base.storage import crc32c
 from isamap.gee_export.card import checks
 from isamap.gee_export.card.survey import survey
 from isamap.gee_export.datasets import index, manifest
+from isamap.gee_export.datasets.composite_rules import CHANGES, COMPOSITE_VERSION
 from isamap.gee_export.datasets.dataset import INDEX, MANIFEST, Dataset, Grid
 from tests.support import sound
 
@@ -52,6 +53,38 @@ def rewritten(data: Dataset, name: str, **profile) -> Dataset:
 
 def test_a_sound_dataset_passes_every_check(tmp_path):
     assert verdicts(sound.stored(tmp_path)) == {}
+
+
+def of_settings(data: Dataset, **settings) -> Dataset:
+    """The dataset whose manifest says that its composites were made by these settings."""
+    document = replace(data.manifest, settings=settings)
+    data.storage.write(MANIFEST, manifest.encode(document, data.storage.read(INDEX)))
+    return Dataset.open(data.storage)
+
+
+@pytest.mark.parametrize(
+    ("settings", "version", "told"),
+    [
+        ({}, 1, "noisy edges of Sentinel-2 left out"),
+        ({"composite_version": 2}, 2, "(Sentinel-1's power of 0 missing)"),
+    ],
+)
+def test_composites_of_earlier_rules_are_told_with_what_changed(tmp_path, settings, version, told):
+    data = of_settings(sound.stored(tmp_path), clouds="scl", **settings)
+    finding = findings(data)["composite rules"]
+    assert finding.verdict == "warn" and told in finding.detail
+    assert finding.detail.startswith(f"version {version}, the present one is {COMPOSITE_VERSION}")
+
+
+@pytest.mark.parametrize(
+    "settings", [{"bands": ["B2"]}, {"clouds": "scl", "composite_version": COMPOSITE_VERSION}], ids=["chips", "present"]
+)
+def test_other_images_and_present_rules_pass(tmp_path, settings):
+    assert findings(of_settings(sound.stored(tmp_path), **settings))["composite rules"].verdict == "pass"
+
+
+def test_every_later_version_has_its_words():
+    assert set(CHANGES) == set(range(2, COMPOSITE_VERSION + 1))
 
 
 def test_one_flipped_byte_fails(tmp_path):

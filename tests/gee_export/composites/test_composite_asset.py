@@ -14,13 +14,13 @@ from isamap.gee_export.base.regions import Month, Region
 from isamap.gee_export.composites import writing
 from isamap.gee_export.composites.reading import composed
 from isamap.gee_export.composites.stored import StoredComposite
+from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.datasets.dataset import Dataset
 from isamap.gee_export.export.compose import compose
 from isamap.gee_export.export.export import export_patches
 from isamap.gee_export.requests import pixels
 from isamap.gee_export.sentinel import composite
 from isamap.gee_export.sentinel.composite import Settings
-from isamap.gee_export.sentinel.scenes import COMPOSITE_VERSION
 from isamap.gee_export.tasks.task_queue import State, TaskQueue
 from tests.support import plot as plots
 

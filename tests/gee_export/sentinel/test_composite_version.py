@@ -19,8 +19,9 @@ from pyproj import Transformer
 from scipy.ndimage import map_coordinates
 
 from isamap.gee_export.base.regions import Period
+from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.requests import pixels
-from isamap.gee_export.sentinel import scenes, sentinel1, sentinel2
+from isamap.gee_export.sentinel import sentinel1, sentinel2
 from isamap.gee_export.sentinel.composite import Settings
 from isamap.gee_export.sentinel.sentinel1 import Radar
 from isamap.gee_export.sentinel.sentinel2 import Optical
@@ -155,12 +156,12 @@ def test_settings_without_a_version_are_of_version_1():
     """Datasets and checkpoints of before 2026-11-24."""
     former = {name: value for name, value in Settings().to_json().items() if name != "composite_version"}
     assert Settings.of_trained(former).composite_version == 1
-    assert Settings.of_trained(Settings().to_json()).composite_version == scenes.COMPOSITE_VERSION
+    assert Settings.of_trained(Settings().to_json()).composite_version == COMPOSITE_VERSION
 
 
 def test_a_newer_version_is_refused_with_the_remedy():
     with pytest.raises(ValueError, match="update yours"):
-        Settings.of_trained({"composite_version": scenes.COMPOSITE_VERSION + 1})
+        Settings.of_trained({"composite_version": COMPOSITE_VERSION + 1})
 
 
 TURNED = GeoBox((160, 160), Affine(10, 0, 786_100, 0, -10, 3_416_500), "EPSG:32649")
