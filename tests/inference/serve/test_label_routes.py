@@ -92,6 +92,7 @@ def test_an_export_takes_drawn_labels_as_its_label(library, settings, tmp_path):
 def test_another_token_may_not_replace_labels(settings, tmp_path):
     tokens = ("one-token-of-sixteen-letters", "other-token-of-sixteen-letters")
     (tmp_path / "tokens").write_text("\n".join(tokens))
+    (tmp_path / "tokens").chmod(0o600)
     door = Door.of("127.0.0.1", 8765, read_tokens(tmp_path / "tokens"), None)
     client = TestClient(Service(settings, door).application(), base_url=BASE)
     drawn = collection(feature("pervious"))
