@@ -21,12 +21,13 @@ STRANGERS = tuple(f"127.0.0.{host}" for host in range(2, 7))  # a hundred each: 
 VISITOR = "127.0.0.1"
 WORDS = {"nothing": b"", "half a head": b"GET /health HTTP/1.1\r\nHost: "}
 PAUSE_S = 0.2  # between two questions of the visitor
+REOPEN_S = 1.0  # until a connection that was closed is opened again: silence, and no flood
 PATIENCE_S = 30.0
 HEADS = ("they send", "minutes", "open on the average", "opened again", "replies", "errors", "p50, p99 and longest, ms")
 
 
 class Crowd:
-    """Silent connections; those that the server closes are opened again at once, in a thread of its own."""
+    """Silent connections; those that the server closes are opened again, in a thread of its own."""
 
     def __init__(self, address: tuple[str, int], words: bytes) -> None:
         self.reopened = 0
@@ -58,8 +59,8 @@ class Crowd:
             self._waiting.register(connection, selectors.EVENT_READ, source)
 
     def _keep_up(self) -> None:
-        while not self._stop.is_set():
-            for key, _ in self._waiting.select(0.2):  # readable: the server said something, or closed it
+        while not self._stop.wait(REOPEN_S):
+            for key, _ in self._waiting.select(0):  # readable: the server said something, or closed it
                 self._waiting.unregister(key.fileobj)
                 key.fileobj.close()  # type: ignore[union-attr]
                 self.reopened += 1
