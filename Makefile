@@ -18,8 +18,7 @@ ASSET = projects/local/assets/isa/wuhan_2020_06
 DEMO_BBOX = 114.15 30.50 114.35 30.65
 CATALOG ?= world
 
-PICTURE_BBOX = 114.24 30.54 114.34 30.63
-PICTURE = docs/img/wuhan.jpg
+SAMPLES ?= ../shared/data
 CARD = docs/img/card.jpg
 
 TOOLS = $(VENV)-tools
@@ -45,12 +44,9 @@ demo: $(VENV)/.demo
 	$(BIN)/isamap view $(MAP) --out $(OUT)/wuhan.png
 endif
 
-# The README's figure, with the network that `make demo` trained.
-picture: demo
-	$(BIN)/isamap export --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --split random --out $(OUT)/data/picture
-	$(BIN)/isamap map --checkpoint $(RUN) --region wuhan --month 2020-07 --bbox $(PICTURE_BBOX) --out $(OUT)/maps/picture.tif
-	$(BIN)/python -c "from isamap import inference; inference.figure_panels('$(OUT)/data/picture', '$(OUT)/maps/picture.tif', out='$(OUT)/picture.png')"
-	$(BIN)/python -c "from PIL import Image; Image.open('$(OUT)/picture.png').convert('RGB').save('$(PICTURE)', quality=90)"
+# The README's figure. SAMPLES holds terramind/, the folders of TerraMind's examples (docs/real-samples.md).
+picture: $(VENV)/.demo
+	$(BIN)/python -m benchmarks.starter_picture --data $(SAMPLES) --out docs/img/starter.jpg
 
 # The figure of docs/card.md: contact sheet, footprints and labels of a card, side by side.
 define CARD_PICTURE

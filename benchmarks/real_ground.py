@@ -104,7 +104,7 @@ def judged(checkpoint: Path, grounds: Sequence[KnownGround], out: Path) -> dict[
     from_others: the threshold of the best mean F1 on all other grounds. from_points: of Leipzig alone, F1 of points
     that did not choose the threshold (training/accuracy/point_threshold.py).
     """
-    threshold = float(ck.load(str(checkpoint)).thresholds["impervious"])
+    threshold = threshold_of(checkpoint)
     probabilities = {ground.name: mapped(checkpoint, ground, out) for ground in grounds}
     counts = {
         ground.name: by_cell(probabilities[ground.name], ground.impervious_N, ground.cell_N) for ground in grounds
@@ -127,6 +127,11 @@ def judged(checkpoint: Path, grounds: Sequence[KnownGround], out: Path) -> dict[
                 bootstrap.rounded({"threshold_interval": fitted.interval, "f1_interval": fitted.f1_interval})
             )
     return figures
+
+
+def threshold_of(checkpoint: Path) -> float:
+    """The probability from which a checkpoint calls a pixel impervious."""
+    return float(ck.load(str(checkpoint)).thresholds["impervious"])
 
 
 def mapped(checkpoint: Path, ground: KnownGround, out: Path) -> np.ndarray:
