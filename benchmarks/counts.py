@@ -27,6 +27,8 @@ from isamap.gee_export.labelling.label_products import LABELS  # noqa: E402
 from isamap.gee_export.sentinel.clouds import CLOUDS  # noqa: E402
 from isamap.gee_export.sentinel.speckle import SPECKLE  # noqa: E402
 from isamap.reproduction import STUDIES  # noqa: E402
+from isamap.training.checkpoints import checkpoint as ck  # noqa: E402
+from isamap.training.checkpoints.judged import judged_table  # noqa: E402
 from isamap.training.models.configurations import CONFIGURATIONS  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -78,6 +80,12 @@ def _lines(table: str) -> str:
     return f"\n{table}\n"
 
 
+def _starters_grounds() -> str:
+    """How the network that comes with isamap was judged, as its card says it."""
+    judged = ck.load("starter").origin["judged"]
+    return _lines(f"{judged['about']}\n\n{judged_table(judged['grounds'])}")
+
+
 # opening mark, what stands after it, closing mark
 Block = tuple[str, Callable[[], str], str]
 BLOCKS: tuple[Block, ...] = (
@@ -89,6 +97,7 @@ BLOCKS: tuple[Block, ...] = (
         lambda: _lines(label_table.markdown_classes()),
         "<!-- /classes -->",
     ),
+    ("<!-- judged: starter -->", _starters_grounds, "<!-- /judged -->"),
     ("<!-- tables: tables.markdown() -->", lambda: _lines(tables.markdown()), "<!-- /tables -->"),
 )
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from isamap import gee_export, inference, training
 from isamap.gee_export.datasets.dataset import Dataset
 from isamap.gee_export.datasets.manifest import NODATA
 from isamap.training.accuracy.metrics import scores
+from isamap.training.checkpoints.judged import judged_table
 
 ASSET = "projects/local/assets/real/terramind_433d"
 JUDGED_ON = ("leipzig", "eolearn_slovenia", "terramind")
@@ -50,13 +52,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/real"), help="the same command goes on here")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--judge", type=Path, nargs="+", default=(), help="checkpoints' folders, judged instead")
+    parser.add_argument("--note", action="store_true", help="write the judgement into the first of them and its card")
     options = parser.parse_args()
+    if options.note and not options.judge:
+        parser.error("--note is of --judge: name the checkpoint whose card is to say it")
     for needed in JUDGED_ON if options.judge else ("terramind", "worldcereal"):
         if not (options.data / needed).is_dir():
             parser.error(f"--data {options.data}: holds no folder {needed}")
     options.out.mkdir(parents=True, exist_ok=True)
     if options.judge:
-        judge(options.judge, options.data, options.out)
+        judge(options.judge, options.data, options.out, noted=options.judge[:1] if options.note else ())
         return
     os.environ["ISAMAP_HOME"] = str(options.out / "home")  # a catalog, assets and buckets of its own
     figures = {
@@ -68,12 +73,15 @@ def main() -> None:
     print(text)
 
 
-def judge(checkpoints: Sequence[Path], data: Path, out: Path) -> None:
-    """Every checkpoint on every sample of known ground: OUT/judged.json and a printed table."""
+def judge(checkpoints: Sequence[Path], data: Path, out: Path, *, noted: Sequence[Path] = ()) -> None:
+    """Every checkpoint on every sample of known ground: OUT/judged.json, a printed table, and cards of some."""
     grounds = real_ground.known_grounds(data, out / "ground")
     figures = {checkpoint.name: real_ground.judged(checkpoint, grounds, out) for checkpoint in checkpoints}
     (out / "judged.json").write_text(json.dumps(figures, indent=1) + "\n")
-    print(real_ground.table(figures))
+    by_ground = real_ground.by_ground(figures, grounds)
+    for checkpoint in noted:
+        real_ground.note(checkpoint, by_ground, date.today().isoformat())
+    print(judged_table(by_ground))
 
 
 def terramind(data: Path, out: Path, *, epochs: int) -> dict[str, Any]:

@@ -79,10 +79,3 @@ def test_samples_are_reflectance_with_the_share_that_is_told(tmp_path, at, share
         b8 = source.read(4)
     assert 0.1 < np.median(b8) < 0.5 and b8.min() > -0.01
     assert ground.impervious_N.mean() == pytest.approx(share, rel=0.01)
-
-
-def test_the_table_has_a_row_for_each_ground_and_predictor():
-    figures = {"oa": 0.9, "f1": 0.8, "auc": 0.99, "intervals": {"oa": [0.8, 1.0], "f1": None, "auc": [0.9, 1.0]}}
-    text = real_ground.table({"forest": {"here": figures}, "net": {"here": figures}})
-    assert text.splitlines()[2] == "| here | forest | .90 [.80, 1.00] | .80 | .99 [.90, 1.00] |"
-    assert len(text.splitlines()) == 4

@@ -42,7 +42,7 @@ def test_label_and_map_stand_beside_the_image(tmp_path):
 
 def test_pixels_of_no_known_class_are_neither():
     at = np.array([0, 1])
-    ground = real_ground.KnownGround("here", Path(), at, at, np.array([True, False]))
+    ground = real_ground.KnownGround("here", "here", Path(), at, at, np.array([True, False]))
     expected = [[1, 2], [2, 0]]
     np.testing.assert_array_equal(starter_picture.classes_of(ground, ground.impervious_N, (2, 2)), expected)
 

@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from isamap.training.checkpoints.judged import judged_of, judged_table
+
 
 def card(facts: Mapping[str, Any]) -> str:
     """What a checkpoint is for, what it was trained on, how well it does, what it is not for, how to load it.
@@ -17,6 +19,7 @@ def card(facts: Mapping[str, Any]) -> str:
         _data(facts),
         _bands(facts),
         _scores(facts),
+        *_judged(facts),
         _limits(facts),
         _loading(facts),
         _recipe(facts),
@@ -48,7 +51,7 @@ def _head(facts: Mapping[str, Any]) -> str:
     return (
         f"# {facts['model']} for {', '.join(facts['classes'])}\n\n"
         f"Classifies each pixel of a Sentinel composite at {grid} as {' or '.join(facts['classes'])}. "
-        f"Trained on {truth}.\n\n"
+        f"Trained on {truth}.{' How it did on real ground stands below.' if judged_of(facts) else ''}\n\n"
         f"Fingerprint `{facts['fingerprint']}`, isamap {facts['revision'] or 'of unknown revision'}."
     )
 
@@ -111,6 +114,12 @@ def _scores(facts: Mapping[str, Any]) -> str:
     return f"## Scores\n{''.join(rows) or '- none recorded' + chr(10)}{note}".rstrip()
 
 
+def _judged(facts: Mapping[str, Any]) -> list[str]:
+    """The section on known real ground, of a checkpoint that was judged on it."""
+    judged = judged_of(facts)
+    return [f"## On real ground\n{judged['about']}\n\n{judged_table(judged['grounds'])}"] if judged else []
+
+
 def _bounds(pair: Any) -> str:
     return f" [{pair[0]:.2f}, {pair[1]:.2f}]" if pair else ""
 
@@ -139,7 +148,7 @@ def _loading(facts: Mapping[str, Any]) -> str:
         "`isamap map --checkpoint FOLDER`, or with safetensors alone (no pickle is involved):\n\n"
         "```python\n"
         "import json\n"
-        "from safetensors.torch import load_file\n"
+        "from safetensors.torch import load_file\n\n"
         'weights = load_file("weights.safetensors")\n'
         'about = json.load(open("checkpoint.json"))  # model, config, bands, classes\n'
         "```"
