@@ -70,7 +70,7 @@ counts: $(VENV)/.demo
 	$(BIN)/python -m benchmarks.counts
 	$(BIN)/python docs/llms.py
 
-# The notebooks with the outputs that they are stored with: run on the simulated world, one after the other.
+# The notebooks with the outputs that they are stored with: run one after the other, all but the first on the simulated world.
 notebooks: $(VENV)/.test
 	$(BIN)/python -m benchmarks.notebooks
 

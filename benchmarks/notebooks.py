@@ -1,4 +1,4 @@
-"""Runs the notebooks on the simulated world and stores their outputs, small, in them: `make notebooks`.
+"""Runs the notebooks and stores their outputs, small, in them: `make notebooks`. All but 00 use the simulated world.
 
 `python -m benchmarks.notebooks [NAME ...]` runs those (all if none is named), each in an empty folder of its own, and
 writes what its cells printed and drew below LIMIT_BYTES a notebook. Readers then see pictures without running a cell.

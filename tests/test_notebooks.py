@@ -1,4 +1,4 @@
-"""The notebooks run from top to bottom on the local engine; their first cell installs isamap where it is missing."""
+"""The notebooks run from top to bottom, 00 on a real image, the others on the local engine; the first cell installs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from benchmarks import notebooks as stored
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RESULTS = {  # what a notebook leaves, at least
+    "00_first_map": "second.png",
     "01_wuhan": "wuhan.png",
     "02_years_and_areas": "years/report.html",
     "03_one_metre": "one-metre.png",
@@ -155,6 +156,16 @@ def test_stored_outputs_show_text_and_pictures_and_no_path_of_a_machine(path):
     assert "stream" in kinds and kinds & {stored.PNG, stored.JPEG} and "error" not in kinds
     texts = [each.get("text", "") + str(each.get("data", {}).get("text/plain", "")) for each in outputs]
     assert not [text for text in texts if OF_A_MACHINE.search(text)]
+
+
+def test_the_first_map_says_of_its_threshold_what_it_printed():
+    path = ROOT / "notebooks" / "00_first_map.ipynb"
+    printed = "".join(each.get("text", "") for each in stored_outputs(path))
+    held_out, low, high, before = re.search(
+        r"F1 of impervious: 0(\S+) \[0(\S+), (\S+)\] at points that did not choose it, 0(\S+)", printed
+    ).groups()
+    said = f"rises from {before} to {held_out} (95 % interval {low} to {high})"
+    assert said in "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
