@@ -174,7 +174,11 @@ KEEPERS = {
     "uvicorn": ("isamap.inference.serve.server", "isamap.inference.serve.connections"),
     "socket": "isamap.inference.serve.server",
     "sqlite3": ("isamap.inference.serve.database", "isamap.gee_export.base.vector_file"),
-    "http": ("isamap.gee_export.tasks.task_queue", "isamap.inference.serve.problem"),
+    "http": (
+        "isamap.gee_export.tasks.task_queue",
+        "isamap.inference.serve.problem",
+        "isamap.training.checkpoints.hub",
+    ),
     "aiohttp": "isamap.gee_export.requests.transport",
     "geopandas": (
         "isamap.gee_export.datasets.index",

@@ -44,6 +44,8 @@ class Hub:
     asked: list[tuple[str, str, bool]] = field(default_factory=list)
     elsewhere: str = ""  # where large files are led to, if not here
     status: int = 0  # answered to everything, if not 0
+    instead: dict[str, bytes] = field(default_factory=dict)  # bodies of paths that hold these words, status 200
+    torn: str = ""  # paths that hold these words get the first half of their body, and no more
 
     def paths(self, method: str = "GET") -> list[str]:
         return [path for request, path, _ in self.asked if request == method]
@@ -61,7 +63,7 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if hub.torn and hub.torn in self.path else body)
 
         def begin(self) -> tuple[list[str], bytes, bool]:
             has_token = self.headers.get("Authorization") == f"Bearer {TOKEN}"
@@ -69,10 +71,15 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             return self.path.strip("/").split("/"), body, has_token
 
+        def other_body(self) -> bytes | None:
+            return next((body for words, body in hub.instead.items() if words in self.path), None)
+
         def do_GET(self) -> None:
             words, _, has_token = self.begin()
             if hub.status:
                 return self.answer(hub.status)
+            if (body := self.other_body()) is not None:
+                return self.answer(200, body)
             is_api = words[:2] == ["api", "models"]
             name = "/".join(words[2:4] if is_api else words[:2])
             model = hub.models.get(name)
@@ -104,6 +111,8 @@ def handler_of(hub: Hub) -> type[BaseHTTPRequestHandler]:
             words, body, has_token = self.begin()
             if not has_token:
                 return self.answer(403)
+            if (other := self.other_body()) is not None:
+                return self.answer(200, other)
             if self.path == "/api/repos/create":
                 request = json.loads(body)
                 hub.models[f"{request['organization']}/{request['name']}"] = Model(request["private"])

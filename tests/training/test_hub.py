@@ -16,9 +16,12 @@ from isamap.training.checkpoints import checkpoint as ck
 from isamap.training.checkpoints.hub import HubModel
 from isamap.training.checkpoints.publication import publish_model
 from tests.support.model_hub import TOKEN, Model, model_hub
+from tests.support.raw_server import RawServer
 from tests.training.test_checkpoint import described, network
 
 ADDRESS = "hf://org/town"
+PAGE = b"\n<!DOCTYPE html><html><body>Sign in</body></html>"
+FETCHED = ("/revision/", ck.DESCRIPTION, ck.WEIGHTS, ck.CARD)
 
 
 @pytest.fixture
@@ -102,6 +105,73 @@ def test_damaged_weights_are_refused_and_not_kept(held, tmp_path):
     with pytest.raises(Fault, match="its hash differs"):
         ck.load(ADDRESS)
     assert not list((tmp_path / "home").rglob(ck.WEIGHTS))
+
+
+def left_in(home: Path) -> list[Path]:
+    return [path for path in home.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("asked", FETCHED)
+def test_a_web_page_instead_of_a_file_is_one_sentence_and_leaves_nothing(held, tmp_path, asked):
+    """As a login page of a network answers, with status 200. The same command works once the page is gone."""
+    held.instead[asked] = PAGE
+    with pytest.raises(Fault, match="a web page came instead") as error:
+        ck.load(ADDRESS)
+    assert "HF_ENDPOINT" in str(error.value) and "\n" not in str(error.value)
+    assert not left_in(tmp_path / "home")
+    held.instead.clear()
+    assert ck.load(ADDRESS).build()
+
+
+@pytest.mark.parametrize("asked", ["/revision/", ck.DESCRIPTION, "/large/", ck.CARD])
+def test_a_torn_file_is_one_sentence_and_leaves_nothing(held, tmp_path, asked):
+    held.torn = asked
+    with pytest.raises(Fault, match=r"cut off after .* there is no copy from before") as error:
+        ck.load(ADDRESS)
+    assert "\n" not in str(error.value) and not left_in(tmp_path / "home")
+    held.torn = ""
+    assert ck.load(ADDRESS).build()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\nff\r\n{}"],
+    ids=["another protocol", "a torn chunk"],
+)
+def test_what_is_no_http_is_one_sentence(hub, monkeypatch, answer):
+    with RawServer(answer) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        with pytest.raises(Fault, match=r"did not answer .* there is no copy from before") as error:
+            ck.load(ADDRESS)
+    assert not set("\r\n") & set(str(error.value))
+
+
+def test_where_a_new_commit_comes_torn_the_copy_of_before_is_used(held, saved, capsys):
+    before = Path(ck.load(ADDRESS).location)
+    held.models["org/town"].commit({ck.DESCRIPTION: (before / ck.DESCRIPTION).read_bytes() + b" "})
+    held.torn = "/large/"
+    assert ck.load(ADDRESS).location == str(before)
+    assert "the copy of commit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("asked", "use"),
+    [("/revision/", lambda saved: ck.load(ADDRESS)), ("/batch", lambda saved: publish_model(saved.location, ADDRESS))],
+    ids=["fetched", "published"],
+)
+def test_bytes_of_no_text_are_no_answer_of_a_hub(held, saved, monkeypatch, asked, use):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    held.instead[asked] = b'{"sha": "\xff"}'
+    with pytest.raises(Fault, match="did not answer as a hub does"):
+        use(saved)
+
+
+def test_a_web_page_at_publishing_is_one_sentence(hub, saved, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    hub.instead["/api/models/"] = PAGE
+    with pytest.raises(Fault, match="a web page came instead"):
+        publish_model(saved.location, ADDRESS)
+    assert not hub.models and not hub.paths("POST")
 
 
 def test_a_changed_description_is_refused(held, saved):

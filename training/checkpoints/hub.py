@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import Any
 from urllib import request
@@ -32,6 +33,7 @@ README = "README.md"  # what a hub shows of a model: our card
 LARGEST_TEXT, LARGEST_WEIGHTS, TIMEOUT_S = 8 << 20, 2 << 30, 60
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_PAGE = re.compile(rb"\s*(<!doctype html|<html)", re.IGNORECASE)  # how neither JSON nor safetensors nor a card begins
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -68,20 +70,21 @@ def is_hub(address: object) -> bool:
 
 
 def hub_folder(address: str) -> Path:
-    """The folder under ISAMAP_HOME with a copy of the model; the copy of before where the hub does not answer.
+    """The folder under ISAMAP_HOME with a copy of the model; the copy of before where the hub does not answer whole.
 
-    ValueError: no such model, no checkpoint in it, no right to read it. Fault: no answer and no copy, damaged weights.
+    ValueError: no such model, no checkpoint in it, no right to read it. Fault: no answer and no copy, damaged weights,
+    a web page instead of a file.
     """
     model = HubModel.of(address)
     note = cache_home() / "hub" / f"{model.organisation}--{model.name}--{model.revision}.json"
     try:
         commit = _commit(model)
+        kept = _noted(note)
+        if kept is not None and kept[0] == commit:
+            return kept[1]
+        folder = _copied(model, commit, address)
     except NotReached as error:
         return _copy_of_before(note, address, error)
-    kept = _noted(note)
-    if kept is not None and kept[0] == commit:
-        return kept[1]
-    folder = _copied(model, commit, address)
     # After the copy: where the note is there, the folder that it names is whole.
     note.parent.mkdir(parents=True, exist_ok=True)
     write_json(note, {"commit": commit, "folder": folder.name})
@@ -94,8 +97,8 @@ def call(
 ) -> bytes:  # fmt: skip
     """The answer to a request; `path` begins with / (of the endpoint) or is a URL that the hub gave.
 
-    The token goes to the endpoint alone, never to where the hub leads. NotReached without an answer, FileNotFoundError
-    for 404, ValueError for other refusals.
+    The token goes to the endpoint alone, never to where the hub leads. NotReached without a whole answer,
+    FileNotFoundError for 404, ValueError for other refusals, Fault for a web page.
     """
     if os.environ.get(OFFLINE, "").lower() in ("1", "true", "yes", "on"):
         raise NotReached(f"{OFFLINE} is set")
@@ -108,14 +111,26 @@ def call(
         http_request.add_unredirected_header("Authorization", f"Bearer {token}")
     try:
         with request.build_opener(_SafeRedirects()).open(http_request, timeout=TIMEOUT_S) as answer:
-            # One byte more than allowed tells a file of the limit's size from a larger one, without reading that.
-            content: bytes = answer.read(largest + 1)
+            content = _read(answer, largest)
     except HTTPError as error:
         raise _refusal(error, url) from error
-    except (URLError, TimeoutError, ConnectionError) as error:
-        raise NotReached(f"{base} did not answer ({getattr(error, 'reason', error)})") from error
+    except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
+        # what another protocol said may be long and of several lines
+        reason = " ".join(str(getattr(error, "reason", error)).split())[:200]
+        raise NotReached(f"{base} did not answer ({reason})") from error
     if len(content) > largest:
         raise ValueError(f"{url} holds more than {largest:,} bytes: that is no checkpoint of isamap")
+    if _PAGE.match(content):
+        raise Fault(f"{url}: a web page came instead, as of a login or a proxy: check {ENDPOINT} and try again")
+    return content
+
+
+def _read(answer: HTTPResponse, largest: int) -> bytes:
+    """The body, or one byte more than `largest`; ConnectionError where it ends before the length that was announced."""
+    # One byte more than allowed tells a file of the limit's size from a larger one, without reading that.
+    content: bytes = answer.read(largest + 1)
+    if len(content) <= largest and answer.length:  # bytes still to come: read(n) gives a torn body without an error
+        raise ConnectionError(f"the answer was cut off after {len(content):,} bytes")
     return content
 
 
@@ -177,7 +192,7 @@ def _commit(model: HubModel) -> str:
         commit = str(json.loads(answer)["sha"])
     except FileNotFoundError as error:
         raise ValueError(f"hf://{model.path}@{model.revision}: the hub has no such model or revision") from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise Fault(f"{_endpoint()} did not answer as a hub does: check {ENDPOINT}") from error
     # It becomes part of addresses and of a file's name: nothing else than a hash may.
     if not _COMMIT.fullmatch(commit):

@@ -111,7 +111,7 @@ def _to_hub(model: HubModel, files: Mapping[str, bytes], *, public: bool) -> Non
         raise Fault(f"{error}: nothing was published, or not all; run the same command again") from error
     except FileNotFoundError as error:
         raise ValueError(f"hf://{model.path}: the hub knows no such place ({error}); check the name") from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise Fault("the hub did not answer as a hub does: check HF_ENDPOINT") from error
 
 
