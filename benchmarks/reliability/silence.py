@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import selectors
 import socket
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -27,44 +27,46 @@ HEADS = ("they send", "minutes", "open on the average", "opened again", "replies
 
 
 class Crowd:
-    """Silent connections; those that the server closes are opened again, in a thread of its own."""
+    """Silent connections; those that the server closes are opened again. A process of its own, as strangers have."""
 
     def __init__(self, address: tuple[str, int], words: bytes) -> None:
-        self.reopened = 0
-        self._address, self._words = address, words
-        self._waiting = selectors.DefaultSelector()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_up, daemon=True)
+        context = multiprocessing.get_context("spawn")
+        self._stop, (self._told, telling) = context.Event(), context.Pipe(duplex=False)
+        self._process = context.Process(target=keep_open, args=(address, words, self._stop, telling), daemon=True)
 
     def __enter__(self) -> Crowd:
-        for index in range(CONNECTIONS):
-            self._open(STRANGERS[index % len(STRANGERS)])
-        self._thread.start()
+        self._process.start()
+        self._told.recv()  # all are open
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
-        self._thread.join()
-        for key in list(self._waiting.get_map().values()):
+        self.mean, self.reopened = self._told.recv()
+        self._process.join()
+
+
+def keep_open(address: tuple[str, int], words: bytes, stop: Any, telling: Any) -> None:
+    """Opens the connections, says so, opens closed ones again until `stop`; says their mean number, and how many."""
+    waiting, reopened, sizes = selectors.DefaultSelector(), 0, []
+
+    def open_from(source: str) -> None:
+        with suppress(OSError):  # a server may refuse a connection
+            connection = socket.create_connection(address, PATIENCE_S, source_address=(source, 0))
+            connection.sendall(words)
+            waiting.register(connection, selectors.EVENT_READ, source)
+
+    for index in range(CONNECTIONS):
+        open_from(STRANGERS[index % len(STRANGERS)])
+    telling.send(None)
+    while not stop.wait(REOPEN_S):
+        closed = [key for key, _ in waiting.select(0)]  # readable: the server said something, or closed it
+        sizes.append(len(waiting.get_map()) - len(closed))
+        for key in closed:
+            waiting.unregister(key.fileobj)
             key.fileobj.close()  # type: ignore[union-attr]
-
-    @property
-    def size(self) -> int:
-        return len(self._waiting.get_map())
-
-    def _open(self, source: str) -> None:
-        with suppress(OSError):  # a refused connection is what the server may do; it is asked for again later
-            connection = socket.create_connection(self._address, PATIENCE_S, source_address=(source, 0))
-            connection.sendall(self._words)
-            self._waiting.register(connection, selectors.EVENT_READ, source)
-
-    def _keep_up(self) -> None:
-        while not self._stop.wait(REOPEN_S):
-            for key, _ in self._waiting.select(0):  # readable: the server said something, or closed it
-                self._waiting.unregister(key.fileobj)
-                key.fileobj.close()  # type: ignore[union-attr]
-                self.reopened += 1
-                self._open(key.data)
+            open_from(key.data)
+        reopened += len(closed)
+    telling.send((sum(sizes) / max(len(sizes), 1), reopened))
 
 
 def run(sitting: Sitting, minutes: int) -> None:
@@ -83,7 +85,7 @@ def run(sitting: Sitting, minutes: int) -> None:
 
 def _sat(address: tuple[Any, Any], words: bytes, seconds: float) -> dict[str, Any]:
     """What a visitor met beside the crowd, each question on a connection of its own."""
-    times_ms, errors, sizes = [], [], []
+    times_ms, errors = [], []
     with Crowd(address, words) as crowd:
         until = time.monotonic() + seconds
         while time.monotonic() < until:
@@ -93,11 +95,11 @@ def _sat(address: tuple[Any, Any], words: bytes, seconds: float) -> dict[str, An
             except OSError as error:
                 errors.append(f"{type(error).__name__}: {error}")
             times_ms.append(1000 * (time.monotonic() - began))
-            sizes.append(crowd.size)
             time.sleep(PAUSE_S)
-        reopened = crowd.reopened
-    mean = sum(sizes) / len(sizes)
-    return {"ms": times_ms, "errors": len(errors), "examples": errors[:20], "open": mean, "reopened": reopened}
+    return {
+        "ms": times_ms, "errors": len(errors), "examples": errors[:20],
+        "open": crowd.mean, "reopened": crowd.reopened,
+    }  # fmt: skip
 
 
 def asked(address: tuple[str, int]) -> None:
