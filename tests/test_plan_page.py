@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from isamap.gee_export.export.eecu import TIERS
-from isamap.gee_export.requests.meter import SECONDS_PER_MPX_MONTH
+from isamap.gee_export.requests.meter import PUBLISHED_SECONDS, SECONDS_PER_MPX_MONTH
 from isamap.inference.plan import rates
 from isamap.inference.plan.plan import plan_map
 
@@ -51,13 +51,25 @@ def test_the_example_of_a_table_is_read(tmp_path):
 def test_the_free_hours_and_the_assumed_seconds_are_the_codes():
     for tier, hours in TIERS.items():
         assert f"{hours:,} ({tier})" in PAGE
-    assert f"take {SECONDS_PER_MPX_MONTH:g} EECU seconds" in PAGE
+    least_s, most_s = PUBLISHED_SECONDS
+    assert f"take {least_s:g} to {most_s:g} EECU seconds" in PAGE and f"counts with {most_s:g} until" in PAGE
+    assert f"count processor seconds, {SECONDS_PER_MPX_MONTH:g} before" in " ".join(PAGE.split())
 
 
 @pytest.mark.long
 def test_the_belt_at_1_m_is_planned_as_shown():
     text = str(plan_map(region="yreb", period="2023", step=1))
-    shown = ("435,909", "2,830,000 km2", "1,930 GB", "128 h", "793 h", "1,580 hours", "7,560 GB", "1,560 h", "968 h")
+    shown = (
+        "435,909",
+        "2,830,000 km2",
+        "1,930 GB",
+        "128 h",
+        "793 h",
+        "10,500 to 26,500 hours",
+        "7,560 GB",
+        "1,560 h",
+        "968 h",
+    )
     assert not [figure for figure in shown if figure not in text or figure not in PAGE]
 
 

@@ -147,7 +147,7 @@ def compose(request: ComposeRequest | None = None, **options: Any) -> ComposeRep
         effort,
         sum(piece.bytes for piece in missing),
         writer.eecu_s,
-        _computing(store, request.settings(), effort),
+        ComputingCost(effort, *measured.rates(store.measured, request.settings())),
     )
 
 
@@ -172,13 +172,6 @@ def _parts(request: ComposeRequest, session: Session) -> Sequence[CompositePart]
 
 def _asked(ground: Region, period: Period, settings: Settings, source: Mapping[str, str]) -> StoredComposite:
     return StoredComposite.of(ground, period, settings, source)
-
-
-def _computing(store: Store, settings: Settings, effort: float) -> ComputingCost:
-    if store.measured is None:
-        return ComputingCost(effort)
-    table = measured.read(store.measured)
-    return ComputingCost(effort, table.rate_s(settings), table.words(settings))
 
 
 def _writer(session: Session, request: ComposeRequest) -> Writer:

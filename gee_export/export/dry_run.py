@@ -45,11 +45,8 @@ def _computing(report: ExportReport, request: ExportRequest) -> ComputingCost | 
     """What composing costs, at the measured rate where there is one; None where a stored composite is read."""
     if request.images.composite_asset is not None or report.eecu is None:
         return None
-    if (path := request.run.measured) is None:
-        return report.eecu
     settings = request.composite.chosen(request.images.bands if request.images.image is None else ())
-    table = measured.read(path)
-    return ComputingCost(report.eecu.effort, table.rate_s(settings), table.words(settings))
+    return ComputingCost(report.eecu.effort, *measured.rates(request.run.measured, settings))
 
 
 def _notes(job: ExportJob, where: ExportPlaces) -> Iterator[str]:

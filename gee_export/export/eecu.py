@@ -4,52 +4,57 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from isamap.gee_export.requests.meter import HOUR_S, PUBLISHED_SECONDS, SECONDS_PER_MPX_MONTH
+from isamap.gee_export.requests.meter import HOUR_S, PUBLISHED_SECONDS
 
 # EECU-hours a month of non-commercial projects since 2026-04-27, above which Google slows the project down
 # (docs/reference/earth-engine.md, "Quotas").
 TIERS = {"Community": 150, "Contributor": 1_000, "Partner": 100_000}
-ASSUMED = "processor seconds of the local engine, taken for EECU seconds"
+BENCHMARK = (
+    "Google's benchmark of Sentinel-2 with all bands, guides/computation_benchmarks; `isamap prove` measures it, "
+    "--measured takes that"
+)
 
 
 @dataclass(frozen=True)
 class ComputingCost:
-    """The expected computing of composites. effort: megapixels x months; rate_s: EECU seconds for one of them.
+    """The expected computing of composites. effort: megapixels x months; words: where the rates come from.
 
-    words: where that rate comes from.
+    rates_s: EECU seconds of one of them, at least and at most; the same number twice where they were measured.
     """
 
     effort: float
-    rate_s: float = SECONDS_PER_MPX_MONTH
-    words: str = ASSUMED
+    rates_s: tuple[float, float] = PUBLISHED_SECONDS
+    words: str = BENCHMARK
 
     @property
     def hours(self) -> float:
-        """EECU-hours."""
-        return self.effort * self.rate_s / HOUR_S
+        """EECU-hours at most, with which limits count."""
+        return self.effort * self.rates_s[1] / HOUR_S
+
+    @property
+    def least_hours(self) -> float:
+        """EECU-hours at least."""
+        return self.effort * self.rates_s[0] / HOUR_S
 
     @property
     def months_by_tier(self) -> dict[str, float]:
-        """How many months of each tier's hours that is."""
+        """How many months of each tier's hours that is at most."""
         return {tier: self.hours / hours for tier, hours in TIERS.items()}
+
+    @property
+    def span(self) -> str:
+        """The hours for people, such as 0.359 to 0.908."""
+        return _span(self.least_hours, self.hours)
 
     @property
     def lines(self) -> tuple[str, ...]:
         """For people: the hours, and each tier's share."""
         shares = ", ".join(f"{tier} {_share(months)}" for tier, months in self.months_by_tier.items())
         limits = ", ".join(f"{hours:,}" for hours in TIERS.values())
-        lines = (
-            f"EECU: {number(self.hours)} hours, if {self.rate_s:.3g} s make a megapixel of one month ({self.words})",
-            f"of the {limits} free hours a month: {shares}",
-        )
-        if self.words != ASSUMED:
-            return lines
-        least, most = (number(self.effort * seconds / HOUR_S) for seconds in PUBLISHED_SECONDS)
-        low_s, high_s = PUBLISHED_SECONDS
+        most = "" if self.least_hours == self.hours else ", at most"
         return (
-            *lines,
-            f"by Google's benchmark, {low_s:g} to {high_s:g} s with all bands, it may be {least} to {most} hours "
-            "(guides/computation_benchmarks); `isamap prove` measures it",
+            f"EECU: {self.span} hours, if {_span(*self.rates_s)} s make a megapixel of one month ({self.words})",
+            f"of the {limits} free hours a month{most}: {shares}",
         )
 
 
@@ -59,6 +64,10 @@ def number(value: float) -> str:
         digits = len(f"{value:.0f}") - 3
         return f"{round(value, -digits):,.0f}"
     return f"{value:.3g}"
+
+
+def _span(least: float, most: float) -> str:
+    return number(most) if least == most else f"{number(least)} to {number(most)}"
 
 
 def _share(months: float) -> str:

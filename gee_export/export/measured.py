@@ -8,6 +8,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from isamap.gee_export.export.eecu import BENCHMARK
+from isamap.gee_export.requests.meter import PUBLISHED_SECONDS
+
 if TYPE_CHECKING:
     from isamap.gee_export.sentinel.composite import Settings
 
@@ -76,6 +79,15 @@ def read(path: str | Path) -> Measured:
 def rate_of(path: str | None, settings: Settings | None = None) -> float | None:
     """The rate of a file; None without one."""
     return None if path is None else read(path).rate_s(settings)
+
+
+def rates(path: str | None, settings: Settings | None = None) -> tuple[tuple[float, float], str]:
+    """EECU seconds of a megapixel and month, at least and at most, and whose: a file or the benchmark."""
+    if path is None:
+        return PUBLISHED_SECONDS, BENCHMARK
+    table = read(path)
+    rate_s = table.rate_s(settings)
+    return (rate_s, rate_s), table.words(settings)
 
 
 def encode(costs: tuple[TagCost, ...]) -> str:

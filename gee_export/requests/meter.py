@@ -10,8 +10,8 @@ from isamap.gee_export.base.errors import Fault
 
 HOUR_S = 3600.0
 NOTE = "eecu"  # of the ledger's rows
-# Processor seconds of the local engine for one megapixel of one month's composite: two cores that make 0.27 of them a
-# second (benchmarks/export_wuhan.py).
+# Processor seconds of the local engine for one megapixel of one month's composite, with which its own runs count before
+# an answer names them: two cores that make 0.27 of them a second (benchmarks/export_wuhan.py). No number of Google's.
 SECONDS_PER_MPX_MONTH = 7.4
 # EECU seconds that Google published for the same, of Sentinel-2 with all bands (guides/computation_benchmarks): 1,000
 # patches of 256 px by requests over 12 months, and an export of 290 Mpx over 3 months. isamap's four bands should cost

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from isamap.gee_export.base.regions import STEP_M, Region
 from isamap.gee_export.export import measured
 from isamap.gee_export.export.compose import MARGIN_M
-from isamap.gee_export.export.eecu import ASSUMED, ComputingCost
-from isamap.gee_export.requests.meter import SECONDS_PER_MPX_MONTH
+from isamap.gee_export.export.eecu import ComputingCost
 from isamap.gee_export.sentinel.composite import Settings
 from isamap.inference.plan.request import PlanRequest
 
@@ -17,18 +16,17 @@ if TYPE_CHECKING:
     from isamap.training.checkpoints.checkpoint import Checkpoint
 
 
-def eecu_rate(request: PlanRequest, trained: Checkpoint | None) -> tuple[float, str]:
-    """EECU seconds of a megapixel and month, and where the number comes from."""
-    if request.machines.measured is None:
-        return SECONDS_PER_MPX_MONTH, ASSUMED
-    table = measured.read(request.machines.measured)
+def eecu_rates(request: PlanRequest, trained: Checkpoint | None) -> tuple[tuple[float, float], str]:
+    """EECU seconds of a megapixel and month, at least and at most, and where the numbers come from."""
     settings = Settings.of_trained(trained.composite) if trained is not None and trained.composite else None
-    return table.rate_s(settings), table.words(settings)
+    return measured.rates(request.machines.measured, settings)
 
 
-def composed_once(areas: Sequence[Region], months: Sequence[float], rate: tuple[float, str]) -> ComputingCost:
+def composed_once(
+    areas: Sequence[Region], months: Sequence[float], rates: tuple[tuple[float, float], str]
+) -> ComputingCost:
     """The computing of composing each rectangle once, with the margin that maps read."""
-    return ComputingCost(sum(_stored_px(area) for area in areas) / 1e6 * sum(months), *rate)
+    return ComputingCost(sum(_stored_px(area) for area in areas) / 1e6 * sum(months), *rates)
 
 
 def stored_bytes(areas: Sequence[Region], maps: int, bands: int) -> int:

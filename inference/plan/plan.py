@@ -19,7 +19,7 @@ from isamap.gee_export.requests.channel import channels
 from isamap.gee_export.sentinel.composite import Settings
 from isamap.inference.cutting.windows import lattice_of
 from isamap.inference.plan import rates
-from isamap.inference.plan.computing import composed_once, eecu_rate, stored_bytes
+from isamap.inference.plan.computing import composed_once, eecu_rates, stored_bytes
 from isamap.inference.plan.rates import Rate
 from isamap.inference.plan.request import OWN, SENSORS, PlanRequest
 from isamap.inference.plan.zone_count import BLOCK_PX, ZoneCount, by_zone
@@ -39,7 +39,7 @@ MARGIN_PX, FINE_MARGIN_PX = 128, 64  # windows of CroFuseNet and of JointSeg, wh
 class Plan:
     """What maps would take. period_months: together, of 30.44 days; maps: periods; hours: by what works, for all maps.
 
-    fetch_hours: of the composites, on each server; by_rate: of the networks, by measured rate; eecu_hours: expected,
+    fetch_hours: of the composites, on each server; by_rate: of the networks, by measured rate; computing: expected,
     see ComputingCost; storage_bytes: before compression. once, once_bytes: of `isamap composite` of the same.
     """
 
@@ -120,7 +120,7 @@ class Plan:
             return lines
         return [
             *lines,
-            f"  composed once (`isamap composite`): {number(self.once.hours)} EECU-hours and assets of "
+            f"  composed once (`isamap composite`): {self.once.span} EECU-hours and assets of "
             f"{number(self.once_bytes / 1e9)} GB at most; what reads them composes nothing",
         ]
 
@@ -181,14 +181,14 @@ def _planned(
     # Pixels with margins: what windows read around a tile is composed, too.
     mpx_months, cost = sum(zone.fetched_px for zone in counts) / 1e6 * sum(months), settings.statistics.cost
     effort, costs = cost * mpx_months, [cost * each for each in months]
-    rate = eecu_rate(request, trained)
+    eecu = eecu_rates(request, trained)
     measured, fitting = _rates(request, trained, (step_m if is_own else float(STEP_M), step_m))
     area_km2 = maps * sum(zone.area_km2 for zone in counts)
     return Plan(
         name=_name(request, areas), step_m=step_m, sensors=sensors, bands=bands, tile_px=tile_px, margin_px=margin_px,
         zones=counts, maps=maps, period_months=sum(months), approximated=_approximated(request), workers=workers,
-        computing=ComputingCost(effort, *rate),
-        once=composed_once(areas, costs, rate) if channel_count else None,
+        computing=ComputingCost(effort, *eecu),
+        once=composed_once(areas, costs, eecu) if channel_count else None,
         once_bytes=stored_bytes(areas, maps, len(bands)) if channel_count else 0,
         fetch_hours=(
             _fetch_hours(counts, costs, effort, workers) | _archive_hours(request, settings, bands, mpx_months)

@@ -17,7 +17,7 @@ from isamap.inference.serve.settings import ServiceSettings
 class JobEstimate:
     """minutes: of fetching and of the network, one after the other. bytes: of results, before compression.
 
-    epoch_minutes: of one epoch of the default recipe over the patches that an export would cut.
+    eecu_hours: at most. epoch_minutes: of one epoch of the default recipe over the patches that an export would cut.
     """
 
     tiles: int = 0

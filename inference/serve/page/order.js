@@ -107,7 +107,7 @@ function describe({ classes, bands, simulated }) {
 }
 
 function priceRows({ tiles, area_km2: area, minutes: count, eecu_hours: hours, requests, bytes, notes }) {
-  const figures = { Area: `${km2(area)} km²`, Tiles: tiles, Requests: requests, Time: minutes(count), "EECU-hours": hours ? hours.toPrecision(3) : "none", Storage: `${(bytes / 1e6).toPrecision(2)} MB` };
+  const figures = { Area: `${km2(area)} km²`, Tiles: tiles, Requests: requests, Time: minutes(count), "EECU-hours": hours ? `at most ${hours.toPrecision(3)}` : "none", Storage: `${(bytes / 1e6).toPrecision(2)} MB` };
   const rows = Object.entries(figures).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, String(value))));
   const list = notes.length ? el("details", {}, el("summary", {}, "How this is counted"), el("ul", {}, notes.map((text) => el("li", {}, text)))) : "";
   return [el("dl", { class: "figures" }, rows), list];

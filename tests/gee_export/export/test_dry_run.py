@@ -122,8 +122,8 @@ def test_google_takes_longer_for_longer_periods(months, seconds):
 
 def test_a_dry_run_says_what_computing_is_expected(plan):
     report = plan()
-    assert report.eecu.hours > 0
-    assert "EECU:" in str(report) and "free hours a month: Community" in str(report)
+    assert report.eecu.hours == pytest.approx(report.eecu.effort * 124 / 3600) and report.eecu.effort > 0
+    assert "hours, if 49 to 124 s make" in str(report) and "free hours a month, at most: Community" in str(report)
 
 
 @pytest.mark.long

@@ -42,7 +42,8 @@ def test_the_table_reads_back_and_rates_are_sums_by_sums(table):
 
 def test_a_plan_takes_the_measured_rate_and_names_its_tags(table):
     plan, assumed = plan_map(region="wuhan", month="2019-06", measured=table), plan_map(region="wuhan", month="2019-06")
-    assert plan.computing.hours == pytest.approx(assumed.computing.hours * 20 / 7.4)
+    assert plan.computing.hours == pytest.approx(assumed.computing.hours * 20 / 124)
+    assert plan.computing.hours == plan.computing.least_hours and "at most:" not in str(plan)
     assert "prove-cost-month, prove-cost-year" in str(plan) and "Google's benchmark" not in str(plan)
 
 
@@ -50,8 +51,8 @@ def test_composing_once_is_the_rectangle_with_its_margin():
     """60.48 km and 2 x 2.56 km a side; six bands and two counts of two bytes."""
     plan = plan_map(region="wuhan", month="2019-06")
     px = 6560**2
-    assert plan.once.hours == pytest.approx(px / 1e6 * 30 / 30.4375 * 7.4 / 3600)
-    assert plan.once_bytes == px * 16 and "composed once" in str(plan)
+    assert plan.once.hours == pytest.approx(px / 1e6 * 30 / 30.4375 * 124 / 3600)
+    assert plan.once_bytes == px * 16 and "composed once (`isamap composite`): 0.577 to 1.46 EECU-hours" in str(plan)
 
 
 def test_a_limit_on_google_counts_with_the_measured_rate(table):
