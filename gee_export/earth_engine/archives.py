@@ -53,7 +53,7 @@ def show_traffic(catalog: Catalog | None) -> None:
 
 
 def dropped_of(catalog: Catalog | None) -> dict[str, list[str]]:
-    """Scenes that the archives list and that could not be used, by collection: `SCENE (PROVIDER): why`."""
+    """Scenes that the archives list and that were not used, by collection: `SCENE (PROVIDER): why`."""
     notes = getattr(catalog, "notes", None)
     by_collection: dict[str, list[str]] = {}
     for note in notes() if callable(notes) else ():

@@ -29,7 +29,7 @@ def of_archives(used: Sequence[Scene]) -> dict[str, Any]:
 
 
 def left_out(collection: str, period: Period, tiles: Collection[str]) -> dict[str, list[str]]:
-    """Scenes of MGRS tiles that an archive lists in the period and that could not be used: `SCENE (PROVIDER): why`."""
+    """Scenes of MGRS tiles that an archive lists in the period and that were not used: `SCENE (PROVIDER): why`."""
     connected = session.current()
     dropped = [] if connected is None else connected.dropped.get(collection, [])
     texts = sorted(text for text in dropped if _is_of(text, period, tiles))

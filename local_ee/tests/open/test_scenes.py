@@ -257,6 +257,13 @@ def test_scenes_that_two_archives_hold_are_given_once_and_gaps_are_filled(tmp_pa
         images = catalog.images(S2, *JUNE, BOX)
         assert [image.properties["open:provider"] for image in images] == [C1.name, C1.name, PC_S2.name]
         assert [image.properties["open:offset"] for image in images] == [-1000, -1000, 0]
+        (note,) = catalog.notes(S2)
+        kept = images[1].properties
+        assert (note.provider, note.reason) == (
+            PC_S2.name,
+            f"{C1.name} gives this acquisition ({kept['system:index']})",
+        )
+        assert note.scene.startswith(kept["system:index"][:15])
         values, masks = images[2].read(("B3",), GRID)
         np.testing.assert_array_equal(values[0], reflectance("B3", 2))
         np.testing.assert_array_equal(masks[0], reflectance("B3", 2) > 0)

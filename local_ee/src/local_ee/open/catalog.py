@@ -77,7 +77,7 @@ class OpenCatalog:
         self._cogs = Cogs(self.hosts, blocks, Tokens(self.hosts))
         self._answers: OrderedDict[Any, tuple[float, list[Scene]]] = OrderedDict()
         self._known: OrderedDict[str, Scene] = OrderedDict()
-        self._notes: OrderedDict[tuple[str, str], Note] = OrderedDict()
+        self._notes: OrderedDict[tuple[str, str, str], Note] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -160,7 +160,7 @@ class OpenCatalog:
         return sorted(inside, key=lambda scene: (scene.start_ms, scene.index))
 
     def _scenes(self, product: Searched, questions: Sequence[Question]) -> list[Scene]:
-        """The scenes of all providers, without twins; those that cannot be used are noted."""
+        """The scenes of all providers, without twins; twins and those that cannot be used are noted."""
         providers = [each for each in product.providers if each.name not in self.without]
         pairs = [
             (provider, question)
@@ -171,7 +171,11 @@ class OpenCatalog:
         answers = together(lambda pair: self._answer(product.id, *pair), pairs)
         # A scene that touches several boxes comes with each one's answer.
         scenes = {(scene.provider, scene.properties["open:item"]): scene for answer in answers for scene in answer}
-        kept, _ = once(list(scenes.values()), [provider.name for provider in providers])
+        kept, twins = once(list(scenes.values()), [provider.name for provider in providers])
+        for scene, twin in twins:
+            self._note(
+                product.id, scene.provider, scene.index, f"{twin.provider} gives this acquisition ({twin.index})"
+            )
         with self._lock:
             self._known.update({scene.id: scene for scene in kept})
             while len(self._known) > _MOST_KNOWN:
@@ -232,7 +236,7 @@ class OpenCatalog:
 
     def _note(self, collection_id: str, provider: str, scene: str, reason: str) -> None:
         with self._lock:
-            self._notes[collection_id, scene] = Note(collection_id, provider, scene, reason)
+            self._notes[collection_id, provider, scene] = Note(collection_id, provider, scene, reason)
             while len(self._notes) > _MOST_NOTES:
                 self._notes.popitem(last=False)
 
