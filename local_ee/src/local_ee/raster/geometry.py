@@ -152,7 +152,10 @@ def rectangle(west: float, south: float, east: float, north: float) -> shapely.P
 
 
 def outline(geobox: GeoBox, crs: str) -> BaseGeometry:
-    """The area under a grid's window, in a coordinate system; its edges are cut to bend with the projection."""
+    """The area under a grid's window, in a coordinate system; its edges are cut to bend with the projection.
+
+    In degrees, a window across the antimeridian has the parts of either side.
+    """
     return _outline(key_of(geobox), crs)
 
 
@@ -161,7 +164,20 @@ def _outline(key: tuple, crs: str) -> BaseGeometry:
     height, width, *numbers, own = key
     affine = Affine(*numbers)
     corners = [affine * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
-    return Geometry(shapely.Polygon(corners), own, False).in_crs(crs).shape
+    shape = Geometry(shapely.Polygon(corners), own, False).in_crs(crs).shape
+    return _cut_at_date_line(shape) if crs == LONLAT and own != LONLAT else shape
+
+
+def _cut_at_date_line(shape: BaseGeometry) -> BaseGeometry:
+    """A ring in degrees whose neighbouring corners are never half the globe apart, unless they lie across +-180."""
+    corners = shapely.get_coordinates(shape)
+    lon = np.unwrap(corners[:, 0], period=360)
+    if np.array_equal(lon, corners[:, 0]):
+        return shape
+    if abs(lon[-1] - lon[0]) > 180:  # the ring goes around a pole
+        south, north = corners[:, 1].min(), corners[:, 1].max()
+        return rectangle(-180, south, 180, 90) if south > 0 else rectangle(-180, -90, 180, north)
+    return _turned(shapely.make_valid(shapely.Polygon(np.column_stack([lon, corners[:, 1]]))))
 
 
 def metres_between(left: Geometry, right: Geometry, *, spherical: bool = False) -> float:

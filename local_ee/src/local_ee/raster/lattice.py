@@ -23,6 +23,7 @@ _ON_LATTICE = 1e-3  # of a pixel, over the whole window
 _EARTH_RADIUS_M = 6.37e6
 _NODE_ERROR = 0.01  # of an output pixel, by the bend of the Earth between nodes
 _MOST_NODE_STEP = 64
+_MOST_POLAR = 1 << 24  # pixels of a window around a pole
 # Finite, because NaN among four nodes would spread over all pixels between them.
 _NOWHERE = -1e9  # of a source pixel: outside of any source
 # Coordinates are sums of rounded products: without it a centre on an edge falls left or right by its last digit.
@@ -139,17 +140,26 @@ def axes(native: Projection, window: LatticeWindow) -> tuple[np.ndarray, np.ndar
 
 
 def mapping(native: Projection, geobox: GeoBox) -> Mapping:
-    """Source coordinates of a window of another coordinate system, within about 0.01 pixel of the exact ones."""
+    """Source coordinates of a window of another coordinate system, within about 0.01 pixel of the exact ones.
+
+    Across the antimeridian degrees go on beyond 180.
+    """
     return _mapping(native.crs, native.transform, place_of(geobox))
 
 
 @lru_cache(maxsize=64)
 def _mapping(crs: str, transform: Affine, window: LatticeWindow) -> Mapping:
     step = _node_step(Projection(window.crs, Affine.scale(window.step_x, window.step_y)).nominal_scale_m)
-    rows, first_row = _nodes(window.row, window.height, step)
-    cols, first_col = _nodes(window.col, window.width, step)
-    x, y = np.meshgrid(window.xs(cols), window.ys(rows))
-    x, y = transformer(window.crs, crs).transform(x, y)
+    x, y, first_row, first_col = _at_nodes(crs, window, step)
+    if crs_of(crs).geographic and (steady := _steady(x)) is not None:
+        x = steady
+    elif crs_of(crs).geographic:  # around a pole, where degrees are no plane: every pixel by itself
+        if window.height * window.width > _MOST_POLAR:
+            raise EngineError(
+                f"A window around a pole has {window.height} x {window.width} pixels; ask for smaller ones."
+            )
+        step = 1
+        x, y, first_row, first_col = _at_nodes(crs, window, step)
     inverse = ~transform
     inside = np.isfinite(x) & np.isfinite(y)
     has_holes = not inside.all()
@@ -160,6 +170,26 @@ def _mapping(crs: str, transform: Affine, window: LatticeWindow) -> Mapping:
     if has_holes:
         nodes_u, nodes_v = np.where(inside, nodes_u, _NOWHERE), np.where(inside, nodes_v, _NOWHERE)
     return Mapping(nodes_u, nodes_v, step, first_row, first_col, window.height, window.width, has_holes)
+
+
+def _at_nodes(crs: str, window: LatticeWindow, step: int) -> tuple[np.ndarray, np.ndarray, int, int]:
+    """x and y of the nodes in another system, and how far from the first of them the window begins."""
+    rows, first_row = _nodes(window.row, window.height, step)
+    cols, first_col = _nodes(window.col, window.width, step)
+    x, y = np.meshgrid(window.xs(cols), window.ys(rows))
+    return *transformer(window.crs, crs).transform(x, y), first_row, first_col
+
+
+def _steady(lon: np.ndarray) -> np.ndarray | None:
+    """Longitudes of a window's nodes without a jump at the antimeridian: they go on beyond 180 degrees there.
+
+    None around a pole. Where some nodes have no place, all stay as they are.
+    """
+    if not np.isfinite(lon).all() or np.ptp(lon) <= 180:
+        return lon
+    first = np.unwrap(lon[:, :1], period=360, axis=0)
+    steady = np.unwrap(np.hstack([first, lon[:, 1:]]), period=360, axis=1)
+    return steady if np.abs(np.diff(steady, axis=0)).max(initial=0) <= 180 else None
 
 
 def _node_step(scale_m: float) -> int:

@@ -7,7 +7,7 @@ whose pixels are at most as large as the request's, as Earth Engine does (guides
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from local_ee.raster import lattice
 from local_ee.raster.extent import Part, part_of
 from local_ee.raster.interpolate import interpolated
 from local_ee.raster.pixels import Pixels, hidden, is_blank, is_uniform
-from local_ee.raster.projection import Projection, code_of
+from local_ee.raster.projection import Projection, code_of, crs_of
 from local_ee.raster.pyramid import in_blocks, reduced
 
 MOST_PIXELS = 1 << 28  # of a source window: beyond it a request is refused instead of exhausting memory
@@ -72,7 +72,45 @@ def read(source: ResampleSource, geobox: GeoBox, method: str = "nearest") -> Pix
     if code_of(geobox.crs) == source.native.crs and not (source.native.transform.b or source.native.transform.d):
         return _along_axes(source, geobox, method)
     native = part_of(source.native, source.dimensions, geobox)
-    return _through_nodes(source, geobox, method) if native is None else _within(source, geobox, method, native)
+    if native is not None:
+        return _within(source, geobox, method, native)
+    turns = _turns(source, geobox)
+    return _merged([_through_nodes(_turned(source, turn), geobox, method) for turn in turns])
+
+
+def _turns(source: ResampleSource, geobox: GeoBox) -> tuple[int, ...]:
+    """The degrees by which a source may be turned around the globe to lie under a window across the antimeridian."""
+    if source.dimensions is None or not crs_of(source.native.crs).geographic:
+        return (0,)
+    mapping = lattice.mapping(source.native, geobox)
+    west, east = sorted((source.native.transform * (u, 0))[0] for u in mapping.bounds[:2])
+    return (0,) if mapping.has_holes or (west >= -180 and east <= 180) else (0, -360, 360)
+
+
+def _turned(source: ResampleSource, degrees: int) -> ResampleSource:
+    """The same pixels, farther east on a lattice that goes around the globe."""
+    if not degrees:
+        return source
+    native = Projection(source.native.crs, Affine.translation(degrees, 0) * source.native.transform)
+
+    def fetch(window: GeoBox) -> Pixels:
+        return source.fetch(GeoBox(window.shape, Affine.translation(-degrees, 0) * window.affine, window.crs))
+
+    return replace(source, native=native, fetch=fetch)
+
+
+def _merged(copies: Sequence[Pixels]) -> Pixels:
+    """Pixels of the first, and where it has none those of the next."""
+    merged = copies[0]
+    for other in copies[1:]:
+        if all(is_blank(mask) for mask in other.masks):
+            continue
+        pairs = [
+            (np.where(mask > 0, values, more), np.where(mask > 0, mask, beneath))
+            for values, mask, more, beneath in zip(merged.values, merged.masks, other.values, other.masks, strict=True)
+        ]
+        merged = Pixels(tuple(values for values, _ in pairs), tuple(mask for _, mask in pairs))
+    return merged
 
 
 def native_window(source: ResampleSource, geobox: GeoBox, method: str = "nearest") -> GeoBox | None:

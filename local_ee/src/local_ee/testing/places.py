@@ -134,13 +134,14 @@ def same_heights(found: np.ma.MaskedArray, lon: np.ndarray, lat: np.ndarray, ste
 def add_degree(archive: Archive, lon: int, lat: int, step_s: float, near: tuple[float, float]) -> None:
     """A DEM tile by its south-west corner: rows from its northern edge down to one second above its southern one.
 
-    Only the pixels within 0.03 degrees of a place are written.
+    Only the pixels within about 3 km of a place are written.
     Source: Copernicus DEM Product Handbook, "Pixel is area/point"; bounds of the recorded items.
     """
     columns = round(3600 / step_s)
     name = f"Copernicus_DSM_COG_10_{'NS'[lat < 0]}{abs(lat):02d}_00_{'EW'[lon < 0]}{abs(lon):03d}_00_DEM"
     lons, lats = lon + np.arange(columns) * step_s / 3600, lat + 1 - np.arange(3600) / 3600
-    cols, rows = (np.flatnonzero(np.abs(each - at) < 0.03) for each, at in ((lons, near[0]), (lats, near[1])))
+    cols = np.flatnonzero(np.abs(lons - near[0]) * np.cos(np.radians(near[1])) < 0.03)
+    rows = np.flatnonzero(np.abs(lats - near[1]) < 0.03)
     shape = {"height": 3600, "width": columns, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
     affine = Affine(step_s / 3600, 0, lon - step_s / 7200, 0, -1 / 3600, lat + 1 + 1 / 7200)
     window = Window(int(cols[0]), int(rows[0]), len(cols), len(rows))
