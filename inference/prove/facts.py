@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from isamap.gee_export.base.errors import Fault
@@ -10,7 +10,7 @@ from isamap.gee_export.base.periods import Period
 from isamap.gee_export.base.regions import Region, from_bbox
 from isamap.gee_export.labelling import label_products
 from isamap.gee_export.labelling.label_asset import kind_of
-from isamap.gee_export.sentinel import scenes, sentinel1, sentinel2
+from isamap.gee_export.sentinel import embeddings, scenes, sentinel1, sentinel2
 from isamap.gee_export.sentinel.clouds import CLOUDS
 from isamap.gee_export.sentinel.level import choose
 from isamap.inference.prove.place import NotHere, ProofPlace
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 BBOX = (114.28, 30.55, 114.32, 30.58)  # Wuchang and the Yangtze
 WIDE = (113.9, 30.4, 114.6, 30.8)  # holds the border of two zones
 CODES_STEP_M, YEAR = 30, 2019
+DEGREE_M = 111_320.0  # of longitude at the equator
+ZONE_SCENES = 50  # of a month over the border of two zones
 
 
 def place_of(bbox: tuple[float, float, float, float] = BBOX) -> Region:
@@ -87,8 +89,47 @@ def _scene_properties(place: ProofPlace) -> Any:
     return all(properties.get(name) == value for name, value in listed[0].properties.items())
 
 
+def _zones(place: ProofPlace) -> Any:
+    """Scenes whose tile's name says another zone than their pixels lie in, and whether UTM_ZONE tells it."""
+    import ee
+
+    images = scenes.collection(sentinel2.COLLECTIONS["L2A"], WIDE, Period.parse("2019-06")).limit(ZONE_SCENES)
+    rows = _columns(images, "B2", "MGRS_TILE")
+    return {
+        "scenes": len(rows),
+        "zones": sorted({crs for _, crs in rows}),
+        "unlike": sum(_digits(tile[:2]) != _digits(crs[-2:]) for tile, crs in rows),
+        "UTM_ZONE": "UTM_ZONE" in ee.Image(images.first()).propertyNames().getInfo(),
+    }
+
+
+def _embedding_zones(place: ProofPlace) -> Any:
+    """Embeddings whose UTM_ZONE is another one than that of their pixels."""
+    found = scenes.collection(embeddings.COLLECTION, WIDE, Period.parse(str(YEAR)))
+    rows = _columns(found, "A00", "UTM_ZONE")
+    if not rows:
+        raise NotHere(f"no embedding of Wuhan in {YEAR} has the property UTM_ZONE")
+    written = [f"{crs[-2:]}{'N' if crs.startswith('EPSG:326') else 'S'}" for _, crs in rows]
+    return {"images": len(rows), "unlike": sum(zone != of for (zone, _), of in zip(rows, written, strict=True))}
+
+
+def _columns(images: ee.ImageCollection, band: str, name: str) -> list[tuple[str, str]]:
+    """Of each image that has it, a property, and the code of the grid on which a band lies."""
+    import ee
+
+    def with_grid(image: ee.Image) -> ee.Image:
+        return image.set("prove_crs", image.select(band).projection().crs())
+
+    listed = images.map(with_grid).reduceColumns(ee.Reducer.toList(2), [name, "prove_crs"]).get("list").getInfo()
+    return [(str(value), str(crs)) for value, crs in listed]
+
+
+def _digits(text: str) -> int:
+    return int(text) if text.isdigit() else -1
+
+
 def _codes(product: str) -> Callable[[ProofPlace], Any]:
-    """How many pixels of 30 m of Wuchang have each code of a product's bands."""
+    """How many pixels of 30 m of Wuchang have each code of a product's bands; the stored band's type and grid."""
 
     def ask(place: ProofPlace) -> Any:
         import ee
@@ -98,6 +139,9 @@ def _codes(product: str) -> Callable[[ProofPlace], Any]:
         try:
             asset_type = kind_of(edition.asset)
             of_year = named.scenes(edition, asset_type, BBOX)
+            first = of_year.limit(1).getInfo()["features"]
+            if not first:
+                raise NotHere(f"{edition.asset} has no image of Wuchang")
             image = named.images(of_year, edition, asset_type).mosaic()
             counts = image.reduceRegion(
                 ee.Reducer.frequencyHistogram(), ee.Geometry.BBox(*BBOX), CODES_STEP_M, bestEffort=True
@@ -109,12 +153,30 @@ def _codes(product: str) -> Callable[[ProofPlace], Any]:
             ):
                 raise NotHere(f"{edition.asset}: {' '.join(str(error).split())}") from error
             raise
-        return {
+        codes = {
             band: {code: round(count) for code, count in sorted((histogram or {}).items(), key=_number)}
             for band, histogram in (counts or {}).items()
         }
+        wanted = edition.band or named.band
+        stored = next((band for band in first[0]["bands"] if band["id"] == wanted), first[0]["bands"][0])
+        return {"step as listed": _is_near(stored, named.scale_m), **_layout(stored), "codes": codes}
 
     return ask
+
+
+def _layout(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The type and grid of a band, as the server tells them of an asset."""
+    kind = stored["data_type"]
+    limits = [kind[end] for end in ("min", "max") if end in kind]
+    step = abs(stored["crs_transform"][0])
+    return {"band": stored["id"], "type": kind["precision"], "limits": limits, "crs": stored["crs"], "step": step}
+
+
+def _is_near(stored: Mapping[str, Any], scale_m: float) -> bool:
+    """Whether a band's step is the one that isamap reckons with, to a fifth."""
+    step = abs(stored["crs_transform"][0])
+    step_m = step * DEGREE_M if stored["crs"] == "EPSG:4326" else step
+    return abs(step_m / scale_m - 1) < 0.2
 
 
 def _number(pair: tuple[str, float]) -> float:
@@ -137,6 +199,15 @@ PROBES: tuple[Probe, ...] = (
     Probe(
         "facts.properties", "a list by reduceColumns says what the scenes say", _scene_properties, True, "sentinel2", 5
     ),
+    Probe("facts.zones", "a scene's tile names the zone of its pixels", _zones, {"unlike": 0}, "sentinel2", 5),
+    Probe(
+        "facts.embedding-zones",
+        "UTM_ZONE of embeddings is the zone of their pixels",
+        _embedding_zones,
+        {"unlike": 0},
+        "embeddings",
+        5,
+    ),
     Probe("facts.angle-grid", "the grid of the incidence angle", _angle, None, "sentinel1", 5),
     Probe(
         "facts.angle-rim",
@@ -147,7 +218,14 @@ PROBES: tuple[Probe, ...] = (
         20,
     ),
     *(
-        Probe(f"facts.codes-{product}", f"codes of {product}", _codes(product), None, "labels", 5)
+        Probe(
+            f"facts.codes-{product}",
+            f"codes, type and grid of {product}",
+            _codes(product),
+            {"step as listed": True},
+            "labels",
+            5,
+        )
         for product, label_product in label_products.LABELS.items()
         if label_product is not None
     ),

@@ -22,6 +22,7 @@ PAGES = {
     "labels": "docs/labels.md",
     "sentinel1": "docs/sentinel1.md",
     "sentinel2": "docs/sentinel2.md",
+    "embeddings": "docs/embeddings.md",
     "limits": "docs/limits.md",
     "google": "docs/google.md",
     "plan": "docs/plan.md",
