@@ -11,6 +11,7 @@ from typing import Any
 from isamap.gee_export.base.storage import write_whole
 from isamap.gee_export.export import measured
 from isamap.gee_export.export.measured import TagCost
+from isamap.inference.prove.counting import compared
 from isamap.inference.prove.probe import CONFIRMED, MEASURED, REFUTED, TIMES, UNTRIED, Verdict, agrees
 from isamap.inference.prove.steps import TITLES
 
@@ -128,12 +129,14 @@ def page(proof: Proof) -> str:
             "|---|---|---|---|---|",
         ]
         head += [_row(verdict) for verdict in verdicts] + [""]
+    addresses = compared(proof.eecu_s, "prove-cost-standard", "prove-cost-high-volume")
     if proof.eecu_s:
         head += [
             "## EECU seconds by workload tag",
             "",
             *(f"- {tag}: {s:.1f}" for tag, s in sorted(proof.eecu_s.items())),
             "",
+            *([f"{addresses}.", ""] if addresses else []),
         ]
     steps = "; ".join(f"{name}: {title}" for name, title in TITLES.items())
     return "\n".join([*head, f"Steps: {steps}.", ""])

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +13,13 @@ from typing import Any
 from isamap.gee_export.base.errors import Fault, notice
 from isamap.gee_export.base.exchanges import recorded
 from isamap.gee_export.earth_engine.handshake import watch_client
-from isamap.gee_export.earth_engine.session import LOCAL, Session, connect
-from isamap.gee_export.earth_engine.usage import eecu_seconds
+from isamap.gee_export.earth_engine.session import LOCAL, connect
 from isamap.gee_export.earth_engine.workload_tag import set_tag
 from isamap.inference.cutting.arguments import checked_argument
+from isamap.inference.prove import cost
+from isamap.inference.prove.counting import counted
 from isamap.inference.prove.place import ProofPlace
-from isamap.inference.prove.probe import Probe, Verdict, judged, untried
+from isamap.inference.prove.probe import UNTRIED, Probe, Verdict, judged, untried
 from isamap.inference.prove.record import Proof, differences
 from isamap.inference.prove.steps import STEPS, TITLES, eecu_hours
 
@@ -83,7 +83,7 @@ def _proved(place: ProofPlace, chosen: Mapping[str, tuple[Probe, ...]], most_hou
         proof.write(place.folder)  # before Monitoring is asked: what is left is listed whatever comes of that
         for name in proof.left:
             notice(f"left behind: {name}")
-    proof = replace(proof, eecu_s=_counted(place.session, begun))
+    proof = replace(proof, eecu_s=counted(place.session, begun, _costing(verdicts)))
     proof.write(place.folder)
     return proof
 
@@ -107,13 +107,10 @@ def _verdicts(place: ProofPlace, chosen: Mapping[str, tuple[Probe, ...]], most_h
             yield replace(judged(probe, place), seconds=round(monotonic() - begun_s, 2))
 
 
-def _counted(session: Session, since: datetime) -> dict[str, float]:
-    """EECU seconds of the proof's tags; none where Monitoring says nothing to this identity."""
-    if session.is_local:
-        return {}
-    with suppress(Fault):
-        return {tag: s for tag, s in eecu_seconds(session, since).items() if tag.startswith("prove-")}
-    return {}
+def _costing(verdicts: Iterable[Verdict]) -> frozenset[str]:
+    """The workload tags of what was computed to learn its cost."""
+    answered = {verdict.name for verdict in verdicts if verdict.status != UNTRIED}
+    return frozenset(tag for probe in STEPS["cost"] if probe.name in answered for tag in cost.tags(probe))
 
 
 @dataclass(frozen=True)

@@ -157,14 +157,14 @@ def test_what_was_to_be_measured_and_is_refused_was_not_measured():
 def test_a_login_that_ends_before_the_costs_are_read_hides_nothing_that_is_left(tmp_path, monkeypatch):
     """The costs are asked for after the end, of another of Google's services."""
 
-    def ended(session, since):
+    def ended(session, since, tags):
         assert "Left behind" in (tmp_path / PAGE).read_text("utf-8")
         raise RefreshError("invalid_grant")
 
     removed = ProofPlace._remove_assets
     looks = iter([[], ["projects/local/assets/isamap_prove/x"]])
     monkeypatch.setattr(ProofPlace, "_remove_assets", lambda self: [*removed(self), *next(looks)])
-    monkeypatch.setattr(run, "_counted", ended)
+    monkeypatch.setattr(run, "counted", ended)
     with pytest.raises(RefreshError):
         prove(out=tmp_path, steps=("rights",))
 
