@@ -24,14 +24,21 @@ def started(place: ProofPlace, request: str, image: Any, prefix: str, **options:
     """The operation of an export of the pattern's grid to the bucket; its names are noted first."""
     import ee
 
-    grid = grid_of(SIDE, SIDE)
     place.storage.listed(prefix)  # NotHere without a bucket, a Fault where it cannot be used
     description = f"{NAME}-{prefix.strip('.').replace('/', '-')}"
     place.note(f"task {description}, objects {NAME}/{prefix}")
+    return dict(ee.data.exportImage(request, asked(image, place.bucket, prefix, description, **options)))
+
+
+def asked(image: Any, bucket: str | None, prefix: str, description: str, **options: Any) -> dict[str, Any]:
+    """The body of an export of the pattern's grid to a bucket."""
+    import ee
+
+    grid = grid_of(SIDE, SIDE)
     task = ee.batch.Export.image.toCloudStorage(
         image=image,
         description=description,
-        bucket=place.bucket,
+        bucket=bucket,
         fileNamePrefix=f"{NAME}/{prefix}",
         crs=f"EPSG:{EPSG}",
         crsTransform=list(grid.affine)[:6],
@@ -39,7 +46,7 @@ def started(place: ProofPlace, request: str, image: Any, prefix: str, **options:
         maxPixels=SIDE * SIDE,
         **options,
     )
-    return dict(ee.data.exportImage(request, dict(task.config or {})))
+    return dict(task.config or {})
 
 
 def _started(place: ProofPlace, request: str, prefix: str) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _columns(images: ee.ImageCollection, band: str, name: str) -> list[tuple[str
     import ee
 
     def with_grid(image: ee.Image) -> ee.Image:
-        return image.set("prove_crs", image.select(band).projection().crs())
+        return ee.Image(image.set("prove_crs", image.select(band).projection().crs()))
 
     listed = images.map(with_grid).reduceColumns(ee.Reducer.toList(2), [name, "prove_crs"]).get("list").getInfo()
     return [(str(value), str(crs)) for value, crs in listed]

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from isamap.gee_export.base.retry import classify, refusal
+from isamap.gee_export.base.cloud_storage import BucketStorage
+from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.retry import Reaction, classify, refusal
+from isamap.inference.prove.exports import asked
 from isamap.inference.prove.pattern import column, grid_of
-from isamap.inference.prove.place import ProofPlace
+from isamap.inference.prove.place import NAME, ProofPlace
 from isamap.inference.prove.probe import Probe
+
+ABSENT = "isamap-prove-there-is-no-such-bucket"
+FAILS_S = 600.0  # within which an export that cannot write has failed
 
 
 def _refused(act: Callable[[Any, ProofPlace], Any], words: str) -> Callable[[ProofPlace], Any]:
@@ -25,7 +31,7 @@ def _refused(act: Callable[[Any, ProofPlace], Any], words: str) -> Callable[[Pro
                 "met by": classify(error).name,
                 "words": words.lower() in str(error).lower(),
                 "status": refused.status if refused else 0,
-                "text": " ".join(str(error).split())[:200],
+                "text": _one_line(str(error)),
             }
         return {"met by": "accepted"}
 
@@ -75,6 +81,38 @@ def _no_band(ee: Any, place: ProofPlace) -> Any:
     return column(ee).select("absent").bandNames().getInfo()
 
 
+def _no_bucket(place: ProofPlace) -> Any:
+    """How a bucket that is not there is told: by Cloud Storage, and by an export, at once or when its task ends."""
+    import ee
+
+    storage = _told_missing(BucketStorage(place.session.storage_client(), ABSENT, NAME, patience_s=60.0))
+    description = f"{NAME}-no-bucket"
+    place.note(f"task {description}")
+    body = asked(column(ee).toByte(), ABSENT, "absent", description)
+    try:
+        operation = place.finished(ee.data.exportImage(ee.data.newTaskId(1)[0], body)["name"], FAILS_S)
+    except ee.EEException as error:
+        if classify(error) is not Reaction.NEVER:
+            raise
+        return {"storage": storage, "export": "refused", "when": "at once", "text": _one_line(str(error))}
+    text = _one_line(operation.get("error", {}).get("message", ""))
+    return {"storage": storage, "export": "refused" if "error" in operation else "done", "when": "later", "text": text}
+
+
+def _told_missing(storage: BucketStorage) -> str:
+    """What isamap says of a bucket; a Fault that says anything else than that it is missing is no answer."""
+    try:
+        return f"{len(storage.listed())} objects"
+    except Fault as error:
+        if f"bucket {ABSENT!r} does not exist" in str(error):
+            return "missing"
+        raise
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())[:200]
+
+
 PROBES = (
     Probe(
         "refusals.bytes",
@@ -116,6 +154,13 @@ PROBES = (
         "a missing band is told as 'did not match any bands'",
         _refused(_no_band, "did not match any bands"),
         {"met by": "NEVER", "words": True, "status": 400},
+        "limits",
+    ),
+    Probe(
+        "refusals.bucket",
+        "a bucket that is not there is told as missing, and no export into it ends well",
+        _no_bucket,
+        {"storage": "missing", "export": "refused"},
         "limits",
     ),
 )

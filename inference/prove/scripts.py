@@ -74,7 +74,7 @@ PROBES = (
             "inside-earth-engine",
             60,
         )
-        for zoom in (14, 13, 12)
+        for zoom in (14, 13, 12, 10)
     ),
     *student.PROBES,
 )

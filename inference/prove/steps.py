@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isamap.inference.prove import assets, constants, cost, exports, facts, graphs, refusals, rights, scripts
+from isamap.inference.prove import assets, constants, cost, exports, facts, graphs, refusals, rights, scripts, tiles
 from isamap.inference.prove.probe import Probe
 
 STEPS: Mapping[str, tuple[Probe, ...]] = {
@@ -15,7 +15,7 @@ STEPS: Mapping[str, tuple[Probe, ...]] = {
     "cost": cost.PROBES,
     "refusals": refusals.PROBES,
     "exports": exports.PROBES,
-    "assets": assets.PROBES,
+    "assets": (*assets.PROBES, *tiles.PROBES),
     "scripts": scripts.PROBES,
 }
 TITLES: Mapping[str, str] = {

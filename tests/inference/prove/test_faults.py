@@ -1,4 +1,4 @@
-"""A local engine that is broken on purpose in ten ways: `isamap prove` finds each, and nothing in a sound one."""
+"""A local engine that is broken on purpose in twelve ways: `isamap prove` finds each, and nothing in a sound one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from local_ee.assets import ingest
+from local_ee.assets.destination import Destination
 from local_ee.assets.tasks import TaskStore
 from local_ee.evaluation import registry
 from local_ee.raster import interpolate, pyramid, resample
@@ -55,6 +57,20 @@ def _mean_pyramid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(pyramid, "_blocks", lambda values, mask, factor, policy: blocks(values, mask, factor, "MIN"))
 
 
+def _first_on_top(patch: pytest.MonkeyPatch) -> None:
+    opened = ingest._open
+
+    def reversed_sources(*given):
+        tileset = opened(*given)
+        return replace(tileset, tiles=tileset.tiles[::-1])
+
+    patch.setattr(ingest, "_open", reversed_sources)
+
+
+def _any_bucket(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Destination, "check", lambda self, buckets: buckets.create_bucket(self.bucket, {}))
+
+
 def _strict(values, mask, us, vs, method):
     out, valid = interpolate.interpolated(values, mask, us, vs, method)
     left, top = np.floor(us - 0.5).astype(int), np.floor(vs - 0.5).astype(int)
@@ -77,6 +93,8 @@ FAULTS: dict[str, tuple[str, Break]] = {
     "a request id that starts two tasks": ("exports.twice", _two_tasks),
     "sharing that is not kept": ("assets.sharing", _deaf_policy),
     "pyramids by another policy": ("assets.pyramid", _mean_pyramid),
+    "the first of two tiles on top": ("assets.tiles", _first_on_top),
+    "an export that makes its bucket": ("refusals.bucket", _any_bucket),
 }
 
 

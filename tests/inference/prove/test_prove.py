@@ -240,7 +240,7 @@ def test_every_probe_has_a_name_of_its_own_in_its_step():
 
 @pytest.mark.long
 def test_the_whole_proof_holds_on_the_local_engine(tmp_path):
-    """Two to three minutes on two cores: every setting of composites, a year of a block, tiles."""
+    """Three to five minutes on two cores: every setting of composites, a year of a block, tiles."""
     proof = prove(out=tmp_path)
     assert proof.ok and proof.count(CONFIRMED) > 40, str(proof)
     measured = {verdict.name for verdict in proof.verdicts if verdict.status == MEASURED}
