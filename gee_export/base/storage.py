@@ -87,6 +87,15 @@ def bucket_of(url_or_path: str | os.PathLike[str]) -> str | None:
     return bucket or None
 
 
+def check_bucket(name: str) -> None:
+    """ValueError for what cannot be a bucket's name, such as a folder or a gs:// address."""
+    if not BUCKET_NAME.fullmatch(name):
+        raise ValueError(
+            f"--bucket {name!r}: expected the name alone of a Cloud Storage bucket, 3 to 222 of a-z, 0-9, dots, dashes "
+            "and underscores"
+        )
+
+
 def open_storage(url_or_path: str | os.PathLike[str], session: Any = None) -> Storage:
     """The storage at a folder path or gs://bucket/prefix; a session gives the bucket client."""
     if is_remote(url_or_path):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from isamap.gee_export.base.options import Option
-from isamap.gee_export.base.storage import BUCKET_NAME, bucket_of, provide
+from isamap.gee_export.base.storage import bucket_of, check_bucket, provide
 from isamap.gee_export.datasets.progress_log import ProgressLog
 from isamap.gee_export.earth_engine.workload_tag import check_tag, set_tag
 from isamap.gee_export.export.measured import rate_of
@@ -166,9 +166,7 @@ def check(mode: str, means: Means) -> None:
         raise ValueError(f"--mode {mode!r}: expected one of {', '.join(MODES)}")
     if mode == "batch" and not means.bucket:
         raise ValueError("--mode batch needs a bucket to export to: give --bucket NAME, or --out gs://BUCKET/PREFIX")
-    if mode == "batch" and not BUCKET_NAME.fullmatch(str(means.bucket)):
-        raise ValueError(
-            f"--bucket {means.bucket!r}: expected the name alone, 3 to 222 of a-z, 0-9, dots, dashes and underscores"
-        )
+    if mode == "batch":
+        check_bucket(str(means.bucket))
     if mode != "batch" and means.keep:
         raise ValueError("--keep-exports is for --mode batch: other modes leave nothing in a bucket")

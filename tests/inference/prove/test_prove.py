@@ -12,6 +12,7 @@ from google.auth.exceptions import RefreshError
 import isamap
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.retry import Patience, Refused, persist
+from isamap.gee_export.earth_engine import session as session_module
 from isamap.gee_export.earth_engine.session import connect
 from isamap.inference.prove import place, run
 from isamap.inference.prove.place import JOURNAL, NAME, NotHere, ProofPlace
@@ -223,6 +224,19 @@ def test_mistakes_are_sentences(tmp_path, capsys):
     assert "expected some of rights, constants" in capsys.readouterr().err
     assert isamap.main(["prove", "--bucket", "b", "--out", str(tmp_path)]) == 2
     assert isamap.main(["prove", "--replay", str(tmp_path), "--project", "p"]) == 2
+
+
+@pytest.mark.parametrize("command", ["check", "prove"])
+@pytest.mark.parametrize("bucket", ["/data/out", "data/out", "gs://maps", "C:\\maps", ""])
+def test_a_folder_where_a_bucket_is_expected_is_a_sentence_before_anything_is_asked(
+    command, bucket, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session_module, "connect", lambda *given, **named: pytest.fail("asked"))
+    assert isamap.main([command, "--project", "my-project", "--bucket", bucket]) == 2
+    told = capsys.readouterr().err.strip()
+    assert f"--bucket {bucket!r}: expected the name alone of a Cloud Storage bucket" in told and "\n" not in told
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_earlier_run_that_cannot_be_removed_stops_the_next(tmp_path, monkeypatch):
