@@ -6,6 +6,8 @@ import ast
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 SOURCES = Path(__file__).resolve().parents[1] / "src"
 PACKAGES = ("local_ee", "isamap", "gee_export", "training", "inference")  # of which the engine may import itself
 
@@ -135,6 +137,14 @@ def test_imports_follow_the_arrows():
         ours = {name for name in imports(module, path) if under(name, PACKAGES)}
         wrong += [f"{module} must not import {name}" for name in ours if not under(name, tuple(ALLOWED[key]))]
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("folder", ["benchmarks", "tests"])
+def test_programs_and_tests_import_nothing_of_those_who_use_the_engine(folder):
+    files = list((SOURCES.parent / folder).rglob("*.py"))
+    strangers = [package for package in PACKAGES if package != "local_ee"]
+    named = {path: imports(path.stem, path) for path in files}
+    assert files and not [(path, name) for path, names in named.items() for name in names if under(name, strangers)]
 
 
 def test_outside_libraries_have_one_keeper():

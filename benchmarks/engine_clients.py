@@ -93,6 +93,7 @@ def bodies(url: str) -> Bodies:
     """The expressions, as `ee` sends them."""
     import ee
     from google.auth.credentials import AnonymousCredentials
+
     from isamap.gee_export.base.regions import Month
     from isamap.gee_export.sentinel import sentinel2
     from isamap.gee_export.sentinel.sentinel2 import Optical

@@ -121,6 +121,7 @@ def lee(side: int) -> dict[str, float]:
 def radar_images() -> int:
     """How many images a month's block reads, each of which is filtered."""
     import ee
+
     from isamap.gee_export.base.regions import Month
 
     period = Month(2019, 6).period
@@ -157,6 +158,7 @@ def composites() -> dict[str, float]:
 def elevations() -> dict[str, float]:
     """Seconds of 256 x 256 pixels of elevation by zoom, where each pixel holds 8 x 8 native ones or more."""
     import ee
+
     from isamap.gee_export.requests import pixels
 
     def fetch(zoom: int) -> Callable[[], object]:
@@ -169,7 +171,6 @@ def elevations() -> dict[str, float]:
 
 def border() -> dict[str, float]:
     import shapely
-
     from local_ee.raster.geometry import Geometry
     from local_ee.raster.rasterise import covered_share
 
