@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import ee
 import numpy as np
@@ -12,7 +13,7 @@ from google.auth.credentials import AnonymousCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_ee import LocalEngine
+from local_ee import LocalEngine, raster_file
 from local_ee.assets.files import read_band, write_bands
 from local_ee.assets.store import Asset, AssetStore, canonical, iso_time, milliseconds, now, stored_band
 from local_ee.catalog.stack import CatalogStack
@@ -158,6 +159,15 @@ def test_every_pixel_type_is_kept(tmp_path, dtype):
     assert read.dtype == values.dtype
     np.testing.assert_array_equal(valid, values > 3)
     np.testing.assert_array_equal(read, np.where(valid, values, 0))
+
+
+def test_masks_are_kept_while_the_main_thread_opens_files_alone(tmp_path):
+    """rasterio sets GDAL's options for all threads where its Env is entered in the main one."""
+    values = np.arange(120, dtype="uint8").reshape(10, 12)
+    blocks = [[(Window(0, 0, 10, 12), values, values > 3)]]
+    with rasterio.Env(**raster_file.ALONE), ThreadPoolExecutor(1) as ingestion:
+        ingestion.submit(write_bands, [tmp_path / "b.tif"], grid(10, 12), ["uint8"], ["MODE"], blocks).result()
+    np.testing.assert_array_equal(read_band(tmp_path / "b.tif", grid(10, 12), grid(10, 12))[1], values > 3)
 
 
 def test_a_class_maps_overviews_hold_the_most_frequent_class(store):

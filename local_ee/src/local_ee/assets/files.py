@@ -24,6 +24,9 @@ BLOCK_PX = 512
 # Overviews are for other readers of the files (the engine makes its levels from the pixels); GDAL has no resampling
 # for MEDIAN, MIN and MAX, so those bands get none.
 OVERVIEWS = {"MEAN": "AVERAGE", "SAMPLE": "NEAREST", "MODE": "MODE", "MEDIAN": None, "MIN": None, "MAX": None}
+# A draft's mask is a file beside it. Both are said, because what a program's main thread sets by rasterio.Env, such as
+# raster_file.ALONE, holds for every thread that does not say otherwise: the mask would be left out without a word.
+MASK_BESIDE = {"GDAL_TIFF_INTERNAL_MASK": False, "GDAL_DISABLE_READDIR_ON_OPEN": False}
 
 Block = tuple[Window, np.ndarray, np.ndarray]  # where, values HW, mask HW (non-zero: valid)
 
@@ -52,7 +55,8 @@ def write_bands(
         for draft, path, policy, has_mask in zip(drafts, paths, policies, masked, strict=True):
             if not has_mask:
                 _mask_of(draft).unlink(missing_ok=True)
-            to_cog(draft, path, overviews=OVERVIEWS[policy])
+            with rasterio.Env(**MASK_BESIDE):
+                to_cog(draft, path, overviews=OVERVIEWS[policy])
             sync(path)
     finally:
         for draft in drafts:
@@ -64,7 +68,7 @@ def _write_drafts(
     drafts: Sequence[Path], grid: GeoBox, dtypes: Sequence[str], blocks: Iterable[Sequence[Block]]
 ) -> list[bool]:
     masked = [False] * len(drafts)
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False), _created(drafts, grid, dtypes) as targets:
+    with rasterio.Env(**MASK_BESIDE), _created(drafts, grid, dtypes) as targets:
         for bands in blocks:
             for index, (window, values, mask) in enumerate(bands):
                 valid = np.asarray(mask) != 0
