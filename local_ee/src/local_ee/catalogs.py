@@ -12,7 +12,7 @@ SUBPIXEL = "world-subpixel"
 WORLDS = ("world", SUBPIXEL)
 OPEN = "open"  # the free public archives
 # Of the simulated pixels: raise it with every change of them, and what was begun with others is refused.
-WORLD_VERSION = "3"
+WORLD_VERSION = "4"
 NAMES = (*WORLDS, OPEN)
 _CLASS_MAPS = (".tif", ".tiff")
 

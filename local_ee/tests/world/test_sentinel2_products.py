@@ -14,7 +14,7 @@ from tests.support.world_spots import COUNTRY, HANKOU, window
 SR, S2 = "COPERNICUS/S2_SR", "COPERNICUS/S2"
 SR_HARMONIZED, S2_HARMONIZED = f"{SR}_HARMONIZED", f"{S2}_HARMONIZED"
 # Digests of a clear window of S2_SR_HARMONIZED, written before the other products shared its scenes.
-CLEAR = {"B1": "6bf613f1f7951c7c", "B2": "b2f257b0f69be56f", "B8": "008c07fbae3af72a", "B11": "7ae0aa109239d032"}
+CLEAR = {"B1": "9fd810c4a8ce04a2", "B2": "873d092f1d9c19f0", "B8": "b4b141a78e900b4e", "B11": "d52be96ba193503d"}
 CLEAR |= {"SCL": "b78a90e5cbf34d1a"}
 OLD, NEW, NEWEST = Month(2020, 6), Month(2022, 6), Month(2024, 6)
 

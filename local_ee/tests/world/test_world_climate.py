@@ -36,6 +36,18 @@ def test_the_south_has_its_summer_in_january():
     assert ndvi(here, WINTER, m.LAWN) > ndvi(here, SUMMER, m.LAWN) + 0.15
 
 
+def test_cool_summers_keep_meadows_greener_and_dry_ones_do_not():
+    assert ndvi(Climate(cold=1.0), SUMMER, m.LAWN) > ndvi(TEMPERATE, SUMMER, m.LAWN) + 0.03
+    assert ndvi(Climate(cold=1.0, dry=1.0), SUMMER, m.LAWN) < ndvi(TEMPERATE, SUMMER, m.LAWN)
+
+
+@pytest.mark.parametrize("material", [m.ASPHALT, m.ROOF_LIGHT, m.BARE])
+def test_ground_of_the_tropics_is_redder(material):
+    """By the short-wave infrared over the blue, which tiles and laterite have and Wuhan's roofs have not."""
+    here, wuhan = (spectra.mean_spectra(SUMMER, climate)[material] for climate in (Climate.of(*TROPICS), TEMPERATE))
+    assert here[10] / here[1] > 1.3 * wuhan[10] / wuhan[1]
+
+
 @pytest.mark.parametrize(
     ("place", "month", "low", "high"),
     [(WUHAN, 1, 0, 0), (TROPICS, 1, 0, 0), (HARBIN, 1, 0.05, 0.6), (HARBIN, 7, 0, 0), ((30, 4500, 0.3), 1, 0.4, 0.9),

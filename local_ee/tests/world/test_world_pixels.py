@@ -1,6 +1,6 @@
 """The world's pixels stay what they are while its code changes: datasets drawn from it can be drawn again.
 
-pixels.json was written by local_ee/tests/support/world_pixels.py before the world was made faster.
+pixels.json was written by local_ee/tests/support/world_pixels.py with world 4 of local_ee/catalogs.py.
 """
 
 from __future__ import annotations

@@ -85,7 +85,7 @@ def test_water_is_dark_and_town_bright(radar):
     water = image.read(("VV", "VH"), window(image, "VV", RIVER, (40, 40)))[0].mean(axis=(1, 2))
     town = image.read(("VV", "VH"), window(image, "VV", HANKOU, (100, 100)))[0].mean(axis=(1, 2))
     db = 10 * np.log10(np.stack([water, town]))
-    assert -24 < db[0, 0] < -13 and -9 < db[1, 0] < 0
+    assert -24 < db[0, 0] < -13 and -6 < db[1, 0] < 2  # Beijing: -1.0, docs/world.md
     assert (db[:, 1] < db[:, 0]).all()
 
 
@@ -154,7 +154,7 @@ def test_the_shift_against_the_truth_is_found(world, radar, bounds):
 
 
 def test_walls_along_the_track_shine():
-    """Double bounce is strongest for walls parallel to the track and plateaus beyond 30 degrees
+    """Double bounce is strongest for walls parallel to the track and plateaus beyond 30 degrees, of VV alone
     (local_ee/docs/world.md, "Street orientation").
     """
     from local_ee.world.backscatter import scatter, tables
@@ -168,5 +168,5 @@ def test_walls_along_the_track_shine():
         # The median leaves out the corners, which shine whichever way a street runs.
         power.append(np.median(scatter(layers, tables(7, 39.0), np.ones(2), (78.0, 0.0, 0), 0, 0)[:2], axis=(1, 2)))
     vv, vh = 10 * np.log10(np.array(power)).T
-    assert (np.diff(vv) < 0).all() and 3 < vv[0] - vv[-1] < 10
-    assert -11.5 < vh[0] - vv[0] < -8 and -7.5 < vh[-1] - vv[-1] < -4
+    assert (np.diff(vv) < 0).all() and 1 < vv[0] - vv[-1] < 2
+    assert np.ptp(vh) < 0.1 and -11.5 < vh[0] - vv[0] < -8

@@ -57,6 +57,10 @@ _SEASON = {
 GLINTS = 0.004  # of pixels without buildings
 # Of built pixels hold a corner that returns far more: Beijing's tail (local_ee/docs/world.md, "Radar backscatter")
 TAIL_SHARE = 0.020
+# What a square metre of wall sends back for a square metre of ground, in any direction and more where it faces the
+# track: fitted to Paris by three orbits and to Beijing (local_ee/docs/world.md, "Street orientation")
+WALL_VV, FACING_VV, WALL_VH = 29.0, 11.0, 3.5
+WALL_SPREAD = 0.15  # of walls' powers of ten
 
 
 @lru_cache(maxsize=256)
@@ -83,13 +87,12 @@ def scatter(layers, levels, calm, view, col0, row0):
     heading_deg, lean, margin = view
     height, width = layers.shape[1], layers.shape[2] - 2 * margin
     out = np.zeros((4, height, width), np.float32)
-    facing, cross, power = np.empty(256), np.empty(256), np.empty(256)
-    # How VV and VH fall off where walls turn away from the track (local_ee/docs/world.md, "Street orientation").
+    facing = np.empty(256)
+    # How VV falls off where walls turn away from the track (local_ee/docs/world.md, "Street orientation").
     for byte in range(256):
         turn = abs(np.uint8(byte) - heading_deg) % 90.0
         turn = min(turn, 90.0 - turn)
-        facing[byte], cross[byte] = math.exp(-((turn / 25.0) ** 2)), math.exp(-((turn / 40.0) ** 2))
-        power[byte] = (0.08 * np.uint8(byte)) ** 0.75
+        facing[byte] = math.exp(-((turn / 25.0) ** 2))
     for row in range(height):
         for col in range(width + 2 * margin):
             key = hash2(_S_CORNER, col0 + col - margin, row0 + row)
@@ -118,12 +121,10 @@ def scatter(layers, levels, calm, view, col0, row0):
                 water = 0.01 * (np.float64(layers[m.RIVER, row, col]) + layers[m.LAKE, row, col])
                 out[2, row, here], out[3, row, here] = water * calm[0], water * calm[1]
             if built > 0 and layers[WALL, row, col] > 0:
-                vv = vh = 0.0
-                spread = 10.0 ** (0.30 * draw_normal(key, 1) - 0.03)
                 wall = 0.08 * layers[WALL, row, col]
-                turn, strength = layers[FACING, row, col], 0.01 * power[layers[WALL, row, col]]
-                vv += strength * spread * (1.1 + 12.0 * facing[turn])
-                vh += strength * spread * (0.8 + 1.0 * cross[turn])
+                strength = 0.01 * wall * 10.0 ** (WALL_SPREAD * draw_normal(key, 1))
+                vv = strength * (WALL_VV + FACING_VV * facing[layers[FACING, row, col]])
+                vh = strength * WALL_VH
                 if unit(derive(key, 2)) < TAIL_SHARE:
                     burst = 10.0 ** (0.1 * min(5.0 + 7.0 * abs(draw_normal(key, 3)), 25.0))
                     vv += 0.8 * burst * min(wall, 1.5)

@@ -44,6 +44,10 @@ class Climate:
         ndvi += winter * ((0.5 if evergreen else 0.16) - ndvi)
         return ndvi - self.dry * 0.6 * max(0.0, ndvi - 0.14) * (0.5 if evergreen else 1.0)
 
+    def fresh(self, month: int) -> float:
+        """Share 0 to .3 by which the summer of a cold climate keeps meadows and woods at their greenest."""
+        return 0.3 * max(0.0, -math.cos((self.month(month) - 1) / 6 * math.pi)) * self.cold * (1.0 - self.dry)
+
 
 TEMPERATE = Climate()
 

@@ -18,6 +18,8 @@ BANDS = ("B1", "B2", "B3", "B4", "B5", "B6", "B7", "B8", "B8A", "B9", "B11", "B1
 _RIVER = (620, 700, 1000, 1050, 950, 520, 460, 400, 360, 300, 60, 40)
 _LAKE = (420, 430, 560, 380, 330, 210, 215, 190, 180, 200, 80, 60)
 _TREES = (180, 180, 340, 210, 660, 1990, 2420, 2580, 2690, 2700, 1150, 500)
+# Broad leaves in summer: between Leipzig's riverside woods and Slovenia's hills, whose B8 differ by .11.
+_BROADLEAF = (160, 230, 440, 240, 820, 2450, 3080, 3320, 3460, 3460, 1480, 650)
 _GRASS = (330, 320, 730, 390, 1310, 3400, 4100, 4250, 4450, 4400, 2270, 1120)
 _CROP = (90, 110, 460, 280, 950, 2690, 3160, 3470, 3460, 3470, 1840, 970)
 _STUBBLE = (430, 620, 790, 1110, 1270, 1510, 1670, 1850, 1920, 1950, 2740, 2170)
@@ -38,6 +40,10 @@ _BLUE = (2100, 2500, 2300, 1300, 1450, 1700, 1850, 2000, 2050, 2100, 2600, 2300)
 _DRY = (680, 900, 1240, 1700, 2000, 2240, 2420, 2480, 2680, 2660, 3600, 2900)
 _GRAVEL = (880, 1120, 1370, 1600, 1690, 1790, 1850, 1930, 1950, 1990, 2300, 2080)
 _FOIL = (1250, 1500, 1700, 1800, 1900, 2250, 2400, 2450, 2480, 2500, 2250, 1800)
+# Red ground of the tropics: tiles, laterite and dust, by shares of built ground and of soil that give Manaus the
+# medians of a real town of Para (G).
+_LATERITE = (560, 850, 1280, 1850, 2350, 2750, 3050, 3400, 3500, 3550, 5900, 5000)
+_RED_TOWN, _RED_SOIL = 0.7, 0.5
 # NDVI by month, January to December (local_ee/docs/world.md, "Seasons").
 _NDVI = {
     m.EVERGREEN: (0.55, 0.55, 0.60, 0.68, 0.75, 0.78, 0.80, 0.80, 0.77, 0.72, 0.65, 0.58),
@@ -48,7 +54,8 @@ _NDVI = {
     m.CROP_DRY: (0.40, 0.42, 0.48, 0.50, 0.45, 0.50, 0.65, 0.70, 0.60, 0.45, 0.40, 0.40),
 }
 _GREEN = {
-    m.EVERGREEN: _TREES, m.DECIDUOUS: _TREES, m.LAWN: _GRASS, m.CROP_DOUBLE: _CROP, m.PADDY: _CROP, m.CROP_DRY: _CROP,
+    m.EVERGREEN: _TREES, m.DECIDUOUS: _BROADLEAF, m.LAWN: _GRASS, m.CROP_DOUBLE: _CROP, m.PADDY: _CROP,
+    m.CROP_DRY: _CROP,
 }  # fmt: skip
 _BACK = {
     m.EVERGREEN: _LITTER, m.DECIDUOUS: _LITTER, m.LAWN: _SPARSE, m.CROP_DOUBLE: _MOIST, m.PADDY: _MOIST,
@@ -110,6 +117,7 @@ _HUE = (0.9, 1.15, 1.12, 1.12, 1.0, 0.88, 0.88, 0.86, 0.86, 0.86, 0.92, 0.96)
 _CITY_LIFT = (1.0, 0.85, 0.88, 0.98, 1.06, 1.26, 1.32, 1.42, 1.38, 1.33, 1.24, 1.12)
 # The table's rows are of pixels of street and park trees, which hold ground between the crowns; a crown is greener.
 _CROWN_NDVI = 0.06
+_FRESH_NDVI = 0.85  # of meadows and woods in cool, moist summers (Leipzig, Slovenia)
 
 
 @lru_cache(maxsize=1024)
@@ -119,14 +127,22 @@ def mean_spectra(month: int, climate: Climate = TEMPERATE) -> np.ndarray:
     summer = 1.3 if 6 <= month <= 9 else 1.0
     out[m.RIVER], out[m.LAKE] = np.array(_RIVER) * summer, _LAKE
     for material, spectrum in _STEADY.items():
-        out[material] = np.array(spectrum) * (1.0 if material == m.BARE else np.array(_CITY_LIFT))
+        lift, red = (1.0, _RED_SOIL) if material == m.BARE else (np.array(_CITY_LIFT), _RED_TOWN)
+        out[material] = _reddened(np.array(spectrum) * lift, red * climate.tropical)
     for material, curve in _NDVI.items():
         crown = _CROWN_NDVI if material in (m.EVERGREEN, m.DECIDUOUS) else 0.0
         ndvi = climate.green(curve, month, evergreen=material == m.EVERGREEN) + crown
-        out[material] = _mix_to_ndvi(np.array(_GREEN[material], float), _background(material, month), ndvi)
+        if material in (m.LAWN, m.DECIDUOUS):
+            ndvi += climate.fresh(month) * max(0.0, _FRESH_NDVI - ndvi)
+        back = _reddened(_background(material, month), _RED_SOIL * climate.tropical)
+        out[material] = _mix_to_ndvi(np.array(_GREEN[material], float), back, ndvi)
     if month == 3:  # rape in flower (local_ee/docs/world.md, "Seasons")
         out[m.CROP_DOUBLE, 2:4] += 300
     return out
+
+
+def _reddened(spectrum: np.ndarray, share: float) -> np.ndarray:
+    return (1 - share) * spectrum + share * np.array(_LATERITE)
 
 
 def _background(material: int, month: int) -> np.ndarray:
