@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
-
-import shapely
 
 from isamap.gee_export.base import regions
 from isamap.gee_export.base.land import note_sea
 from isamap.gee_export.base.options import Option
 from isamap.gee_export.base.regions import BoundsWSEN, Period, Region
 from isamap.gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit
+from isamap.gee_export.export.box import box_name, check_zone, swapped_inside
 from isamap.gee_export.export.places import check_buffer, outlined, places, when
 
 BOX_NAME = "bbox"  # as `places` calls a box; here it gets its centre and sides
-# Of longitude at the equator; names of boxes need no better.
-_KM_PER_DEGREE = 111.32
 _NAME_FORM = "letters, digits, dots and dashes, up to 60"
 _MOST_LETTERS = 60
 
@@ -83,7 +79,7 @@ class ExportPlaces:
     @property
     def swapped_inside(self) -> str | None:
         """A named region that holds the box once latitude and longitude are swapped, and none does as it is."""
-        return None if (box := self._lone_box) is None else _swapped_inside(box)
+        return None if (box := self._lone_box) is None else swapped_inside(box)
 
     def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
         """The regions with their names; `footprint` where nothing says where. ValueError where there is none.
@@ -110,7 +106,7 @@ class ExportPlaces:
         """As `places`; its ValueError says where a box would lie with latitude and longitude swapped."""
         try:
             if self._lone_box is not None and self.epsg is not None:
-                _check_zone(self._lone_box, self.epsg)
+                check_zone(self._lone_box, self.epsg)
             return places(
                 grounds or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg, buffer_m=self.buffer_m,
                 name=name,
@@ -178,32 +174,6 @@ class ExportTimes:
         return replace(self, month=(month,))
 
 
-def box_name(bbox_wsen: BoundsWSEN) -> str:
-    """A name of a box: its centre to 0.00001 degrees and its sides to 10 m, such as n47.065e15.44-3.04x3.34km.
-
-    Boxes have two names when any of their edges lie 10 m apart, a pixel of Sentinel-2.
-    """
-    west, south, east, north = bbox_wsen
-    east += 360 * (east < west)  # across the antimeridian
-    lat, lon = (south + north) / 2, ((west + east) / 2 + 180) % 360 - 180
-    height = round((north - south) * _KM_PER_DEGREE, 2)
-    width = round((east - west) * _KM_PER_DEGREE * math.cos(math.radians(lat)), 2)
-    sides = f"{width:g}" if width == height else f"{width:g}x{height:g}"
-    return f"{'ns'[lat < 0]}{_digits(abs(lat))}{'ew'[lon < 0]}{_digits(abs(lon))}-{sides}km"
-
-
-def _swapped_inside(bbox_wsen: BoundsWSEN) -> str | None:
-    west, south, east, north = bbox_wsen
-    swapped = (south, west, north, east)
-    table = {row["name"]: row["bounds_wsen"] for row in regions.described()}
-    # A box that lies in a region as it is was meant so, whatever its mirror image holds.
-    if any(_is_inside(bbox_wsen, bounds) for bounds in table.values()):
-        return None
-    holders = [name for name, bounds in table.items() if _is_inside(swapped, bounds)]
-    # The smallest that holds it: a city rather than the province around it.
-    return min(holders, key=lambda name: shapely.box(*table[name]).area, default=None)
-
-
 def described(region: Region) -> str:
     """A line about a place: name, centre, UTM zone and area."""
     west, south, east, north = region.bounds_wsen
@@ -219,27 +189,6 @@ def _paper_month(region: str | Region) -> tuple[str, str] | None:
         return None
     row = next((row for row in regions.described() if row["name"] == region.strip().lower()), {})
     return (row["month"], row["month_of"]) if "month" in row else None
-
-
-def _check_zone(bbox_wsen: BoundsWSEN, epsg: int) -> None:
-    """ValueError where a box lies too far from a UTM zone to have its grid there."""
-    regions.check_bbox(bbox_wsen)
-    if epsg // 100 not in (326, 327):
-        return  # places() says what a zone is
-    try:
-        regions.bounds_in_zone(bbox_wsen, epsg)
-    except ValueError as error:
-        west, south, east, north = bbox_wsen
-        own = regions.utm_epsg((west + east) / 2, (south + north) / 2)
-        raise ValueError(f"--epsg {epsg} is too far from the box, which lies in {own}: leave --epsg out") from error
-
-
-def _is_inside(box: Sequence[float], bounds: Sequence[float]) -> bool:
-    return bounds[0] <= box[0] and bounds[1] <= box[1] and box[2] <= bounds[2] and box[3] <= bounds[3]
-
-
-def _digits(degrees: float) -> str:
-    return f"{degrees:.5f}".rstrip("0").rstrip(".")
 
 
 def _check_name(name: str) -> None:

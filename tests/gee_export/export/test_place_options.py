@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from isamap.gee_export.base.regions import Region
-from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes, box_name, described
+from isamap.gee_export.export.box import box_name
+from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes, described
 from isamap.inference.mapping import request as map_request
 
 BOX = (15.42, 47.05, 15.46, 47.08)
