@@ -1,4 +1,8 @@
-"""Where and when, as options: places with names that no other place has, and times that were asked for."""
+"""Where and when, as options: of an export, which takes several places and times, and of a map, which is of one.
+
+They are two records each: an export gives a name that no other place has, also to units of boundary tables, and a map
+refuses a second place. What is the same option in both is written once.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,20 @@ from isamap.gee_export.base.options import Option
 from isamap.gee_export.base.regions import BoundsWSEN, Period, Region
 from isamap.gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit
 from isamap.gee_export.export.box import box_name, check_zone, swapped_inside
-from isamap.gee_export.export.places import check_buffer, outlined, places, when
+from isamap.gee_export.export.places import check_buffer, outlined, places, when, where
 
 BOX_NAME = "bbox"  # as `places` calls a box; here it gets its centre and sides
 _NAME_FORM = "letters, digits, dots and dashes, up to 60"
 _MOST_LETTERS = 60
+
+Box = Annotated[
+    BoundsWSEN | None, Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N")
+]
+Buffer = Annotated[
+    float | None,
+    Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES", flag="--buffer"),
+]
+Zone = Annotated[int | None, Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE")]
 
 
 @dataclass(frozen=True)
@@ -28,9 +41,7 @@ class ExportPlaces:
     region: Annotated[
         tuple[str | Region, ...], Option("Names of `isamap regions`; each in every period.", metavar="NAME")
     ] = ()
-    bbox: Annotated[
-        BoundsWSEN | None, Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N")
-    ] = None
+    bbox: Box = None
     geometry: Annotated[
         tuple[str, ...], Option("Vector file(s), any CRS; pixels outside are missing.", metavar="FILE")
     ] = ()
@@ -39,14 +50,8 @@ class ExportPlaces:
         Option("Countries and units of Earth Engine's boundary tables: Hubei, China/Hubei/Wuhan.", metavar="NAME"),
     ] = ()
     boundaries: Annotated[str, Option("The tables of --admin.", choices=BOUNDARIES)] = "gaul"
-    buffer_m: Annotated[
-        float | None,
-        Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
-               flag="--buffer"),
-    ] = None  # fmt: skip
-    epsg: Annotated[
-        int | None, Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE")
-    ] = None
+    buffer_m: Buffer = None
+    epsg: Zone = None
     name: Annotated[
         str | None,
         Option("Of the place, in patch ids and dataset names; by default the region's or one made of the box.",
@@ -172,6 +177,66 @@ class ExportTimes:
         month, reason = fact
         print(f"month {month}: {reason}; give --month or --period for another time", file=sys.stderr, flush=True)
         return replace(self, month=(month,))
+
+
+@dataclass(frozen=True)
+class OnePlace:
+    """A place: a region or a part of one, on its lattice."""
+
+    GROUP: ClassVar[str] = "Where"
+    region: Annotated[str | Region | None, Option("See `isamap regions`.", metavar="NAME")] = None
+    bbox: Box = None
+    geometry: Annotated[str | None, Option("Vector file, any CRS.", metavar="FILE")] = None
+    buffer_m: Buffer = None
+    epsg: Zone = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says where."""
+        return self.region is None and self.bbox is None and self.geometry is None
+
+    @property
+    def area(self) -> Region:
+        """The region on its lattice; ValueError where none or two are named."""
+        if self.is_open:
+            raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
+        area = where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg, buffer_m=self.buffer_m)
+        note_sea(area)
+        return area
+
+
+@dataclass(frozen=True)
+class OnePeriod:
+    """The time of a composite: one month or one period."""
+
+    GROUP: ClassVar[str] = "When"
+    month: Annotated[tuple[str, ...], Option("One month.", metavar="YYYY-MM")] = ()
+    period: Annotated[
+        tuple[str, ...], Option("A season (2019-JJA), a year, or first and last day instead.", metavar="PERIOD")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.month) > 1:
+            raise ValueError(
+                f"--month {' '.join(self.month)}: a map is of one month; run the command once for each month, "
+                "or give --period with a season or the first and last day"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says when."""
+        return not self.month and not self.period
+
+    @property
+    def composite(self) -> Period:
+        """The composite's period; ValueError where none or two are named."""
+        periods = () if self.is_open else when(self.month, self.period)
+        if len(periods) != 1:
+            raise ValueError(
+                "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
+                "day), the time of the composite"
+            )
+        return periods[0]
 
 
 def described(region: Region) -> str:
