@@ -54,7 +54,7 @@ FINDINGS: dict[int, tuple[str, tuple[str, ...]]] = {
         "a month without images had a price, and its job named receipts",
         (
             f"{SERVE}/test_stale_texts.py::test_a_month_without_images_is_told_before_it_is_mapped",
-            "inference/tiles/test_run.py::test_a_map_without_any_data_is_a_fault",
+            "inference/runs/test_run.py::test_a_map_without_any_data_is_a_fault",
             f"{SERVE}/test_worker.py::test_a_failed_jobs_message_names_no_folder_of_the_server",
         ),
     ),
