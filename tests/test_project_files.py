@@ -46,6 +46,13 @@ def test_the_tests_of_inference_have_its_rooms():
     assert tests == rooms and not [*(ROOT / "tests" / "inference").glob("test_*.py")]
 
 
+def test_the_orientation_is_short_and_names_what_is_there():
+    text = (ROOT / "AGENTS.md").read_text("utf-8")
+    paths = re.findall(r"`([a-z_.]+/[\w./]*)`", text)
+    assert len(text.splitlines()) <= 60 and len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_the_list_for_assistants_is_current():
     """Where this fails: `make counts`."""
     spec = importlib.util.spec_from_file_location("llms", ROOT / "docs" / "llms.py")
