@@ -104,7 +104,7 @@ FINDINGS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "training/test_train.py::test_a_run_needs_a_folder",
             "training/test_train.py::test_hours_are_told_before_the_first_epoch",
-            "training/test_train.py::test_ctrl_c_stays_ctrl_c",
+            "training/test_interrupted_runs.py::test_ctrl_c_stays_ctrl_c",
         ),
     ),
     16: (
