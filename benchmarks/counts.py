@@ -1,9 +1,9 @@
 """What README and docs/ state of the code, written from the code: `make counts`, or `python -m benchmarks.counts`.
 
 Between two marks of a page stands what a function gives: counts from the registries (`<!-- count:NAME -->` to
-`<!-- /count -->`), the tables of docs/labels.md, the tests that name a wish (docs/reference/wishes.md), and how the
-code measures (docs/contributing.md). With `--check` nothing is written; the exit code is 1 where a page is not current.
-Measures change with every line of code: `--check` does not look at them.
+`<!-- /count -->`), the tables of docs/labels.md, the tests that name a wish (docs/reference/wishes.md), and the folders
+of the package and how the code measures (docs/contributing.md). With `--check` nothing is written; the exit code is 1
+where a page is not current. Measures change with every line of code: `--check` does not look at them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from isamap.training.models.configurations import CONFIGURATIONS  # noqa: E402
 
 DOCS = ROOT / "docs"
 PAGES = (ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted((DOCS / "reference").glob("*.md")))
+FOLDERS = ("gee_export", "training", "inference", "reproduction")
 WISHES = range(1, 26)
 _WISHES = re.compile(r'docs/reference/wishes\.md((?:,? (?:and )?"Wish \d+")+)')
 _WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -86,6 +87,20 @@ def _starters_grounds() -> str:
     return _lines(f"{judged['about']}\n\n{judged_table(judged['grounds'])}")
 
 
+def tree(root: Path = ROOT) -> str:
+    """The package's folders, a line each: the name, and what the first line of its `__init__.py` says."""
+    lines = []
+    for folder in (root / name for name in FOLDERS):
+        rooms = sorted(path.parent for path in folder.glob("*/__init__.py"))
+        lines += [_folder_line(folder, f"{folder.name}/"), *(_folder_line(room, f"  {room.name}/") for room in rooms)]
+    return "\n".join(lines)
+
+
+def _folder_line(folder: Path, name: str) -> str:
+    text = ast.get_docstring(ast.parse((folder / "__init__.py").read_text("utf-8"))) or "?"
+    return f"{name:<19} {text.splitlines()[0]}"
+
+
 # opening mark, what stands after it, closing mark
 Block = tuple[str, Callable[[], str], str]
 BLOCKS: tuple[Block, ...] = (
@@ -99,6 +114,7 @@ BLOCKS: tuple[Block, ...] = (
     ),
     ("<!-- judged: starter -->", _starters_grounds, "<!-- /judged -->"),
     ("<!-- tables: tables.markdown() -->", lambda: _lines(tables.markdown()), "<!-- /tables -->"),
+    ("<!-- tree: counts.tree() -->", lambda: _lines(f"```text\n{tree()}\n```"), "<!-- /tree -->"),
 )
 
 

@@ -1,5 +1,4 @@
-"""Checkpoint and region in, map out, Earth Engine asset up: map_region, map_years, run_jobs, publish, view,
-figure_panels.
+"""Checkpoint and region in, map out, Earth Engine asset up: `map_region`, `run_jobs`, `publish`, `view` and their like.
 
 Names load when they are used, so that `from isamap import inference` costs nothing.
 """

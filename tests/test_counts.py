@@ -35,3 +35,18 @@ def test_a_wrong_number_is_replaced_wherever_it_stands():
 def test_a_mark_that_is_not_closed_is_refused():
     with pytest.raises(ValueError, match="close it"):
         counts.current("<!-- count:studies -->3 studies")
+
+
+def test_the_tree_is_of_folders_and_of_what_they_say_of_themselves(tmp_path):
+    for folder in ("gee_export", "training", "inference", "reproduction", "inference/tiles", "inference/serve"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "__init__.py").write_text(f'"""What {folder} is.\n\nMore."""\n')
+    (tmp_path / "inference" / "serve" / "page").mkdir()  # no package
+    assert counts.tree(tmp_path).splitlines() == [
+        "gee_export/         What gee_export is.",
+        "training/           What training is.",
+        "inference/          What inference is.",
+        "  serve/            What inference/serve is.",
+        "  tiles/            What inference/tiles is.",
+        "reproduction/       What reproduction is.",
+    ]

@@ -54,7 +54,7 @@ FINDINGS: dict[int, tuple[str, tuple[str, ...]]] = {
         "a month without images had a price, and its job named receipts",
         (
             f"{SERVE}/test_stale_texts.py::test_a_month_without_images_is_told_before_it_is_mapped",
-            "inference/tiles/test_run.py::test_a_map_without_any_data_is_a_fault",
+            "inference/runs/test_run.py::test_a_map_without_any_data_is_a_fault",
             f"{SERVE}/test_worker.py::test_a_failed_jobs_message_names_no_folder_of_the_server",
         ),
     ),
@@ -104,7 +104,7 @@ FINDINGS: dict[int, tuple[str, tuple[str, ...]]] = {
         (
             "training/test_train.py::test_a_run_needs_a_folder",
             "training/test_train.py::test_hours_are_told_before_the_first_epoch",
-            "training/test_train.py::test_ctrl_c_stays_ctrl_c",
+            "training/test_interrupted_runs.py::test_ctrl_c_stays_ctrl_c",
         ),
     ),
     16: (

@@ -11,17 +11,17 @@ ROOT = Path(__file__).resolve().parents[1]
 FINDINGS = {  # number: what was wrong, and the test
     1: (
         "`isamap check` raised without a Cloud Storage login",
-        "tests/gee_export/earth_engine/test_session.py::test_a_failed_test_of_the_bucket_is_a_row_and_keeps_the_others",
+        "tests/gee_export/earth_engine/test_check.py::test_a_failed_test_of_the_bucket_is_a_row_and_keeps_the_others",
     ),
     2: (
         "its remedy lacked a role",
-        "tests/gee_export/earth_engine/test_session.py::test_the_remedy_of_a_bucket_names_both_roles_that_suffice",
+        "tests/gee_export/earth_engine/test_check.py::test_the_remedy_of_a_bucket_names_both_roles_that_suffice",
     ),
     3: ("two identities", "tests/gee_export/base/test_login.py::test_earth_engines_own_login_serves_cloud_storage_too"),
     4: ("the written walk mapped another run", "tests/test_google.py::test_the_walk_trains_maps_and_publishes_one_run"),
     5: (
         "credentials could not be given",
-        "tests/gee_export/earth_engine/test_session.py::"
+        "tests/gee_export/earth_engine/test_check.py::"
         "test_a_users_own_connection_to_google_is_kept_with_its_credentials",
     ),
     6: (

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tomllib
 import zipfile
@@ -44,7 +45,7 @@ def built(source: Path, kind: str, out: Path) -> Path:
     out.mkdir(exist_ok=True)
     program = f"from setuptools import build_meta; build_meta.build_{kind}({str(out)!r})"
     subprocess.run([sys.executable, "-c", program], cwd=source, capture_output=True, text=True, check=True)
-    [archive] = out.glob("*.whl" if kind == "wheel" else "*.tar.gz")
+    [archive] = out.glob("*.tar.gz" if kind == "sdist" else "*.whl")
     return archive
 
 
@@ -87,6 +88,16 @@ def test_the_wheel_holds_every_module_and_file_of_the_package(wheels):
         assert {f"isamap/{name}" for name in package} - set(opened.namelist()) == set()
 
 
+def empty_environment(folder: Path) -> Path:
+    """The Python of a new virtual environment without any distribution."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return folder / "bin" / "python"
+
+
+def pip_for(python: Path) -> list[str]:
+    return [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("ours_first", [True, False])
 def test_it_lives_beside_a_distribution_that_owns_the_names_of_our_folders(wheels, tmp_path, ours_first):
@@ -98,16 +109,49 @@ def test_it_lives_beside_a_distribution_that_owns_the_names_of_our_folders(wheel
     (second / "setup.cfg").write_text("[metadata]\nname = foreign\nversion = 1\n[options]\npackages = find:\n")
     (second / "pyproject.toml").write_text(f'[build-system]\nrequires = ["setuptools"]\nbuild-backend = "{BACKEND}"\n')
     foreign = built(second, "wheel", tmp_path / "foreign")
-    python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    python = empty_environment(tmp_path / "venv")
+    pip = pip_for(python)
     ours = sorted(map(str, wheels.glob("*.whl")))
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "--quiet", "--disable-pip-version-check"]
     for group in [ours, [str(foreign)]] if ours_first else [[str(foreign)], ours]:
         subprocess.run([*pip, "install", "--no-deps", "--no-index", *group], check=True)
     subprocess.run([*pip, "uninstall", "--yes", "foreign"], check=True)
     code = "import isamap.inference, isamap.training; print(isamap.version(), isamap.inference.__name__)"
-    shown = subprocess.run([str(python), "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    shown = subprocess.run([str(python), "-E", "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert shown.stdout.split() == [isamap.version(), "isamap.inference"], shown.stderr
+
+
+@pytest.mark.long
+def test_an_editable_installation_is_the_clone_itself(copy, tmp_path):
+    """As `pip install -e` installs it (PEP 660): what is written later is there, and under isamap's name alone."""
+    python = empty_environment(tmp_path / "venv")
+    wheel = built(copy, "editable", tmp_path / "dist")
+    subprocess.run([*pip_for(python), "install", "--no-deps", "--no-index", str(wheel)], check=True)
+    fresh = copy / "inference" / "written_afterwards.py"
+    fresh.write_text("NAME = __name__\n")
+    code = (
+        "import isamap, isamap.inference.written_afterwards as fresh, importlib.util as util;"
+        "print(isamap.version(), fresh.NAME, fresh.__file__, *map(util.find_spec, ('training', 'inference', 'tests')))"
+    )
+    shown = subprocess.run([str(python), "-E", "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    fresh.unlink()
+    version, name, file, *bare = shown.stdout.split()
+    assert (version, name) == (isamap.version(), "isamap.inference.written_afterwards"), shown.stderr
+    assert Path(file).resolve() == fresh.resolve() and bare == ["None"] * 3
+
+
+@pytest.mark.long
+def test_a_clone_runs_without_installation(copy, tmp_path):
+    """In an environment that has what isamap needs, and not isamap."""
+    python = empty_environment(tmp_path / "venv")
+    [packages] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
+    # Python reads no .pth files in a folder that a .pth file names: an editable isamap of this environment is left out.
+    (packages / "needs.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    outside = subprocess.run([str(python), "-E", "-c", "import isamap"], capture_output=True, text=True, cwd=tmp_path)
+    if outside.returncode == 0:
+        pytest.skip("isamap is installed here, and not as an editable installation")
+    words = [str(python), "-E", "export_patches.py", "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=copy)
+    assert done.returncode == 0 and done.stdout.startswith("Usage: isamap export "), done.stderr
 
 
 def test_no_address_is_named_that_a_stranger_may_own():

@@ -37,6 +37,22 @@ def test_the_files_that_begin_first_are_there():
     assert not [name for name in LONGEST if not (ROOT / name).is_file()]
 
 
+def test_the_tests_of_inference_have_its_rooms():
+    """So that the tests of a room are found by its name; tests/ways holds what goes through several packages."""
+    rooms, tests = (
+        {path.parent.name for path in (ROOT / folder).glob("*/__init__.py")}
+        for folder in ("inference", "tests/inference")
+    )
+    assert tests == rooms and not [*(ROOT / "tests" / "inference").glob("test_*.py")]
+
+
+def test_the_orientation_is_short_and_names_what_is_there():
+    text = (ROOT / "AGENTS.md").read_text("utf-8")
+    paths = re.findall(r"`([a-z_.]+/[\w./]*)`", text)
+    assert len(text.splitlines()) <= 60 and len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
 def test_the_list_for_assistants_is_current():
     """Where this fails: `make counts`."""
     spec = importlib.util.spec_from_file_location("llms", ROOT / "docs" / "llms.py")

@@ -1,27 +1,36 @@
-"""Where and when, as options: places with names that no other place has, and times that were asked for."""
+"""Where and when, as options: of an export, which takes several places and times, and of a map, which is of one.
+
+They are two records each: an export gives a name that no other place has, also to units of boundary tables, and a map
+refuses a second place. What is the same option in both is written once.
+"""
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
-
-import shapely
 
 from isamap.gee_export.base import regions
 from isamap.gee_export.base.land import note_sea
 from isamap.gee_export.base.options import Option
 from isamap.gee_export.base.regions import BoundsWSEN, Period, Region
 from isamap.gee_export.earth_engine.administrative import BOUNDARIES, administrative_unit
-from isamap.gee_export.export.places import check_buffer, outlined, places, when
+from isamap.gee_export.export.box import box_name, check_zone, swapped_inside
+from isamap.gee_export.export.places import check_buffer, outlined, places, when, where
 
 BOX_NAME = "bbox"  # as `places` calls a box; here it gets its centre and sides
-# Of longitude at the equator; names of boxes need no better.
-_KM_PER_DEGREE = 111.32
 _NAME_FORM = "letters, digits, dots and dashes, up to 60"
 _MOST_LETTERS = 60
+
+Box = Annotated[
+    BoundsWSEN | None, Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N")
+]
+Buffer = Annotated[
+    float | None,
+    Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES", flag="--buffer"),
+]
+Zone = Annotated[int | None, Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE")]
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,7 @@ class ExportPlaces:
     region: Annotated[
         tuple[str | Region, ...], Option("Names of `isamap regions`; each in every period.", metavar="NAME")
     ] = ()
-    bbox: Annotated[
-        BoundsWSEN | None, Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N")
-    ] = None
+    bbox: Box = None
     geometry: Annotated[
         tuple[str, ...], Option("Vector file(s), any CRS; pixels outside are missing.", metavar="FILE")
     ] = ()
@@ -43,14 +50,8 @@ class ExportPlaces:
         Option("Countries and units of Earth Engine's boundary tables: Hubei, China/Hubei/Wuhan.", metavar="NAME"),
     ] = ()
     boundaries: Annotated[str, Option("The tables of --admin.", choices=BOUNDARIES)] = "gaul"
-    buffer_m: Annotated[
-        float | None,
-        Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
-               flag="--buffer"),
-    ] = None  # fmt: skip
-    epsg: Annotated[
-        int | None, Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE")
-    ] = None
+    buffer_m: Buffer = None
+    epsg: Zone = None
     name: Annotated[
         str | None,
         Option("Of the place, in patch ids and dataset names; by default the region's or one made of the box.",
@@ -83,7 +84,7 @@ class ExportPlaces:
     @property
     def swapped_inside(self) -> str | None:
         """A named region that holds the box once latitude and longitude are swapped, and none does as it is."""
-        return None if (box := self._lone_box) is None else _swapped_inside(box)
+        return None if (box := self._lone_box) is None else swapped_inside(box)
 
     def regions(self, footprint: Region | None = None) -> tuple[Region, ...]:
         """The regions with their names; `footprint` where nothing says where. ValueError where there is none.
@@ -110,7 +111,7 @@ class ExportPlaces:
         """As `places`; its ValueError says where a box would lie with latitude and longitude swapped."""
         try:
             if self._lone_box is not None and self.epsg is not None:
-                _check_zone(self._lone_box, self.epsg)
+                check_zone(self._lone_box, self.epsg)
             return places(
                 grounds or None, bbox=self.bbox, geometry=self.geometry or None, epsg=self.epsg, buffer_m=self.buffer_m,
                 name=name,
@@ -178,30 +179,64 @@ class ExportTimes:
         return replace(self, month=(month,))
 
 
-def box_name(bbox_wsen: BoundsWSEN) -> str:
-    """A name of a box: its centre to 0.00001 degrees and its sides to 10 m, such as n47.065e15.44-3.04x3.34km.
+@dataclass(frozen=True)
+class OnePlace:
+    """A place: a region or a part of one, on its lattice."""
 
-    Boxes have two names when any of their edges lie 10 m apart, a pixel of Sentinel-2.
-    """
-    west, south, east, north = bbox_wsen
-    east += 360 * (east < west)  # across the antimeridian
-    lat, lon = (south + north) / 2, ((west + east) / 2 + 180) % 360 - 180
-    height = round((north - south) * _KM_PER_DEGREE, 2)
-    width = round((east - west) * _KM_PER_DEGREE * math.cos(math.radians(lat)), 2)
-    sides = f"{width:g}" if width == height else f"{width:g}x{height:g}"
-    return f"{'ns'[lat < 0]}{_digits(abs(lat))}{'ew'[lon < 0]}{_digits(abs(lon))}-{sides}km"
+    GROUP: ClassVar[str] = "Where"
+    region: Annotated[str | Region | None, Option("See `isamap regions`.", metavar="NAME")] = None
+    bbox: Box = None
+    geometry: Annotated[str | None, Option("Vector file, any CRS.", metavar="FILE")] = None
+    buffer_m: Buffer = None
+    epsg: Zone = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says where."""
+        return self.region is None and self.bbox is None and self.geometry is None
+
+    @property
+    def area(self) -> Region:
+        """The region on its lattice; ValueError where none or two are named."""
+        if self.is_open:
+            raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
+        area = where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg, buffer_m=self.buffer_m)
+        note_sea(area)
+        return area
 
 
-def _swapped_inside(bbox_wsen: BoundsWSEN) -> str | None:
-    west, south, east, north = bbox_wsen
-    swapped = (south, west, north, east)
-    table = {row["name"]: row["bounds_wsen"] for row in regions.described()}
-    # A box that lies in a region as it is was meant so, whatever its mirror image holds.
-    if any(_is_inside(bbox_wsen, bounds) for bounds in table.values()):
-        return None
-    holders = [name for name, bounds in table.items() if _is_inside(swapped, bounds)]
-    # The smallest that holds it: a city rather than the province around it.
-    return min(holders, key=lambda name: shapely.box(*table[name]).area, default=None)
+@dataclass(frozen=True)
+class OnePeriod:
+    """The time of a composite: one month or one period."""
+
+    GROUP: ClassVar[str] = "When"
+    month: Annotated[tuple[str, ...], Option("One month.", metavar="YYYY-MM")] = ()
+    period: Annotated[
+        tuple[str, ...], Option("A season (2019-JJA), a year, or first and last day instead.", metavar="PERIOD")
+    ] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.month) > 1:
+            raise ValueError(
+                f"--month {' '.join(self.month)}: a map is of one month; run the command once for each month, "
+                "or give --period with a season or the first and last day"
+            )
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing says when."""
+        return not self.month and not self.period
+
+    @property
+    def composite(self) -> Period:
+        """The composite's period; ValueError where none or two are named."""
+        periods = () if self.is_open else when(self.month, self.period)
+        if len(periods) != 1:
+            raise ValueError(
+                "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
+                "day), the time of the composite"
+            )
+        return periods[0]
 
 
 def described(region: Region) -> str:
@@ -219,27 +254,6 @@ def _paper_month(region: str | Region) -> tuple[str, str] | None:
         return None
     row = next((row for row in regions.described() if row["name"] == region.strip().lower()), {})
     return (row["month"], row["month_of"]) if "month" in row else None
-
-
-def _check_zone(bbox_wsen: BoundsWSEN, epsg: int) -> None:
-    """ValueError where a box lies too far from a UTM zone to have its grid there."""
-    regions.check_bbox(bbox_wsen)
-    if epsg // 100 not in (326, 327):
-        return  # places() says what a zone is
-    try:
-        regions.bounds_in_zone(bbox_wsen, epsg)
-    except ValueError as error:
-        west, south, east, north = bbox_wsen
-        own = regions.utm_epsg((west + east) / 2, (south + north) / 2)
-        raise ValueError(f"--epsg {epsg} is too far from the box, which lies in {own}: leave --epsg out") from error
-
-
-def _is_inside(box: Sequence[float], bounds: Sequence[float]) -> bool:
-    return bounds[0] <= box[0] and bounds[1] <= box[1] and box[2] <= bounds[2] and box[3] <= bounds[3]
-
-
-def _digits(degrees: float) -> str:
-    return f"{degrees:.5f}".rstrip("0").rstrip(".")
 
 
 def _check_name(name: str) -> None:

@@ -10,9 +10,9 @@ from typing import Annotated, ClassVar
 
 from isamap.gee_export.base import option_files
 from isamap.gee_export.base.options import Option, from_options, options_of
-from isamap.gee_export.base.regions import BoundsWSEN, Period, Region
 from isamap.gee_export.base.storage import write_whole
 from isamap.gee_export.earth_engine.assets import check_composite_asset
+from isamap.gee_export.export.place_options import OnePeriod, OnePlace
 
 Project = Annotated[
     str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
@@ -23,79 +23,6 @@ Catalog = Annotated[
 TORCH, FP32, NO_TTA, NO_POST = "torch", "fp32", "none", "none"
 NO_SIEVE = "none"
 HEAD = "# Made by isamap map: `isamap map --config THIS.toml --out NEW.tif` makes the map beside this file again.\n"
-
-
-@dataclass(frozen=True)
-class Where:
-    """A place: a region or a part of one, on its lattice."""
-
-    GROUP: ClassVar[str] = "Where"
-    region: Annotated[str | Region | None, Option("See `isamap regions`.", metavar="NAME")] = None
-    bbox: Annotated[
-        BoundsWSEN | None, Option("Box in degrees; inside --region it keeps the region's grid.", metavar="W S E N")
-    ] = None
-    geometry: Annotated[str | None, Option("Vector file, any CRS.", metavar="FILE")] = None
-    buffer_m: Annotated[
-        float | None,
-        Option("Widens the features of --geometry; makes areas of points and lines.", metavar="METRES",
-               flag="--buffer"),
-    ] = None  # fmt: skip
-    epsg: Annotated[
-        int | None, Option("UTM zone of the grid, such as 32650; by default the place's own.", metavar="CODE")
-    ] = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nothing says where."""
-        return self.region is None and self.bbox is None and self.geometry is None
-
-    @property
-    def area(self) -> Region:
-        """The region on its lattice; ValueError where none or two are named."""
-        from isamap.gee_export.base.land import note_sea
-        from isamap.gee_export.export.places import where
-
-        if self.is_open:
-            raise ValueError("nothing to map: give --region NAME, --bbox W S E N, --geometry FILE or --input FILE")
-        area = where(self.region, bbox=self.bbox, geometry=self.geometry, epsg=self.epsg, buffer_m=self.buffer_m)
-        note_sea(area)
-        return area
-
-
-@dataclass(frozen=True)
-class When:
-    """The time of a composite: one month or one period."""
-
-    GROUP: ClassVar[str] = "When"
-    month: Annotated[tuple[str, ...], Option("One month.", metavar="YYYY-MM")] = ()
-    period: Annotated[
-        tuple[str, ...], Option("A season (2019-JJA), a year, or first and last day instead.", metavar="PERIOD")
-    ] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.month) > 1:
-            raise ValueError(
-                f"--month {' '.join(self.month)}: a map is of one month; run the command once for each month, "
-                "or give --period with a season or the first and last day"
-            )
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nothing says when."""
-        return not self.month and not self.period
-
-    @property
-    def composite(self) -> Period:
-        """The composite's period; ValueError where none or two are named."""
-        from isamap.gee_export.export.places import when
-
-        periods = () if self.is_open else when(self.month, self.period)
-        if len(periods) != 1:
-            raise ValueError(
-                "give either --month YYYY-MM or --period (a season such as 2019-JJA, a year, or the first and last "
-                "day), the time of the composite"
-            )
-        return periods[0]
 
 
 @dataclass(frozen=True)
@@ -169,8 +96,8 @@ class MapOptions:
     """All that decides a map beside the checkpoint."""
 
     GROUP: ClassVar[str] = "Computing"
-    where: Where = field(default_factory=Where)
-    when: When = field(default_factory=When)
+    where: OnePlace = field(default_factory=OnePlace)
+    when: OnePeriod = field(default_factory=OnePeriod)
     pixels: Pixels = field(default_factory=Pixels)
     computing: Computing = field(default_factory=Computing)
     sets: Annotated[bool, Option("Also NAME_set.tif: which classes a pixel may have; see `calibrate`.")] = False

@@ -62,6 +62,7 @@ def _packed(name: str) -> bytes:
 @cache
 def _contents() -> dict[str, bytes]:
     """All scripts are one file and all styles another: each further request holds back the first tile of a map."""
-    contents = {path.name: path.read_bytes() for path in PAGE.glob("*.*") if path.suffix in TYPES}
-    style = "\n".join(map(script.asset, ("style.css", "service.css")))
-    return contents | {"page.js": script.joined("main.js").encode(), "page.css": style.encode()}
+    files = (path for folder in (script.HOME, PAGE) for path in folder.glob("*.*") if path.suffix in TYPES)
+    style = "\n".join(script.asset(name, PAGE) for name in ("style.css", "service.css"))
+    packed = {"page.js": script.joined("main.js", PAGE).encode(), "page.css": style.encode()}
+    return {path.name: path.read_bytes() for path in files} | packed

@@ -1,4 +1,8 @@
-"""The place of a request: a named region, a box, or a drawn polygon, checked before anything is started."""
+"""The place of a request: a named region, a box, or a drawn polygon, checked before anything is started.
+
+Not `place_options`: JSON of a stranger is checked in its own words and held to this service's limits, and a polygon
+comes in the request, as no request names a file.
+"""
 
 from __future__ import annotations
 

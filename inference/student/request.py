@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
 from isamap.gee_export.base.options import Option
-from isamap.inference.mapping.request import Catalog, Project, When, Where
+from isamap.gee_export.export.place_options import OnePeriod, OnePlace
+from isamap.inference.mapping.request import Catalog, Project
 
 MOST_NEURONS = 256  # of a hidden layer
 
@@ -50,8 +51,8 @@ def layers_of(word: str) -> tuple[int, ...]:
 class StudentOptions:
     """The place and period of the script, whose images they are, and how the student learns."""
 
-    where: Where = field(default_factory=Where)
-    when: When = field(default_factory=When)
+    where: OnePlace = field(default_factory=OnePlace)
+    when: OnePeriod = field(default_factory=OnePeriod)
     project: Project = None
     catalog: Catalog = "world"
     learning: Distillation = field(default_factory=Distillation)

@@ -16,11 +16,12 @@ from shapely.geometry.base import BaseGeometry
 from isamap.gee_export.base.periods import Period
 from isamap.gee_export.base.regions import Region
 from isamap.gee_export.earth_engine.session import source_of
+from isamap.gee_export.export.place_options import OnePeriod, OnePlace
 from isamap.inference.map_files.legend import Legend
 from isamap.inference.mapping import job
 from isamap.inference.mapping.cleaning import VERSION as CLEANING
 from isamap.inference.mapping.map import POST_VERSION, REGION_VERSION
-from isamap.inference.mapping.request import Computing, MapOptions, MapRequest, Pixels, When, Where
+from isamap.inference.mapping.request import Computing, MapOptions, MapRequest, Pixels
 from isamap.inference.postprocessing.mask import Mask
 from isamap.inference.postprocessing.postprocess import UNPROCESSED
 from isamap.inference.tiles.tiling import TileWindow
@@ -107,9 +108,9 @@ class Tile:
     def request(self, out: Path, threads: int = 0) -> MapRequest:
         """What `isamap map` is asked to make of it; threads: windows at once, 0 for one a core."""
         last = self.period.end - timedelta(days=1)
-        when = When(period=(self.period.start.isoformat(), last.isoformat()))
+        when = OnePeriod(period=(self.period.start.isoformat(), last.isoformat()))
         computing = replace(self.computing, workers=threads)
-        options = MapOptions(Where(region=self.region), when, self.pixels, computing)
+        options = MapOptions(OnePlace(region=self.region), when, self.pixels, computing)
         return MapRequest(self.checkpoint, str(out), options, overwrite=True)
 
 

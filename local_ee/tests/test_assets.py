@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_ee import LocalEngine, raster_file
+from local_ee.assets.asset import Asset, stored_band
 from local_ee.assets.files import read_band, write_bands
-from local_ee.assets.store import Asset, AssetStore, canonical, iso_time, milliseconds, now, stored_band
+from local_ee.assets.store import AssetStore, canonical
+from local_ee.assets.times import iso_time, milliseconds, now
 from local_ee.catalog.stack import CatalogStack
 from local_ee.catalogs import open_catalog
 from local_ee.errors import EngineError

@@ -10,8 +10,10 @@ import pytest
 import shapely
 
 from local_ee.assets import stored_table
-from local_ee.assets.store import Asset, AssetStore, now
+from local_ee.assets.asset import Asset
+from local_ee.assets.store import AssetStore
 from local_ee.assets.table_exports import publish
+from local_ee.assets.times import now
 from local_ee.catalog.table import SourceFeature
 from local_ee.errors import EngineError
 from local_ee.home import Home

@@ -21,9 +21,7 @@ from isamap.inference.map_files.share_layer import settle_shares
 from isamap.training.checkpoints import checkpoint
 from isamap.training.models import MODELS, build
 from isamap.training.models.output import Output
-from tests.support import open_town
 from tests.support.chromium import Chromium, Page, started
-from tests.support.open_town import OpenTown
 
 NAMES = ("B2", "B3", "B4", "B8", "VV", "VH")
 BANDS = tuple(
@@ -194,22 +192,6 @@ def random_values() -> np.ndarray:
     values_2HW = np.stack([share_HW >= 127, share_HW]).astype(np.uint8)
     values_2HW[:, :7, :9] = 255
     return values_2HW
-
-
-@pytest.fixture(scope="module")
-def town(reconnected: None) -> Iterator[OpenTown]:
-    """A small town's public archives, on the loopback address."""
-    with open_town.standing() as standing:
-        yield standing
-
-
-@pytest.fixture(scope="module")
-def archive_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An ISAMAP_HOME of its own, whose cache of archives is empty."""
-    home = tmp_path_factory.mktemp("open-home")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ISAMAP_HOME", str(home))
-        yield home
 
 
 @pytest.fixture

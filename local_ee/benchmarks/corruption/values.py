@@ -12,11 +12,11 @@ import numpy as np
 import shapely
 from affine import Affine
 
-from local_ee.algorithms.filters import Filter
 from local_ee.algorithms.joins import Join
 from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.error_matrix import ErrorMatrix
 from local_ee.evaluation.features import Collection, Date, DateRange, ErrorMargin, Feature, with_index
+from local_ee.evaluation.filters import Filter
 from local_ee.evaluation.graph import Function
 from local_ee.evaluation.values import Image
 from local_ee.learning.classifier import Classifier

@@ -15,7 +15,7 @@ from isamap.gee_export.base.regions import Month, Period
 from isamap.gee_export.coregistration.coregister import coregister, warped
 from isamap.gee_export.coregistration.displacement import Displacement
 from isamap.gee_export.export import coregister_region
-from isamap.gee_export.export.place_options import box_name
+from isamap.gee_export.export.box import box_name
 from isamap.gee_export.export.places import where
 from isamap.gee_export.requests import pixels
 from isamap.gee_export.sentinel import sentinel1

@@ -1,4 +1,4 @@
-"""Exports of foreign images, of pairs of scales and of dated frames, end to end."""
+"""Exports of foreign images and of pairs of scales, end to end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -24,14 +23,13 @@ from isamap.gee_export.datasets.manifest import NODATA, StoredLayer
 from isamap.gee_export.datasets.sample import LABEL
 from isamap.gee_export.export.export import export_patches
 from isamap.gee_export.export.extra_images import LEAST, with_minimum_unit
-from isamap.gee_export.tasks import batch
+from tests.gee_export.export.conftest import PLOT_JUNE
 from tests.gee_export.export.test_export import contents
 from tests.gee_export.images.test_imagery import scene, write
 from tests.support import plot as plots
 from tests.support.towns import manifest
 
 SUPPORT = Path(__file__).parents[2] / "support"
-COMMON = {"region": plots.REGION, "month": "2019-06", "progress": False}
 PAIR = {"size": 16, "stride": 16, "max_patches": 12, "speckle": "none"}
 
 
@@ -49,14 +47,6 @@ def worldcover_on(plot, geobox):
     reproject(plot.codes["v100"], codes, **location, **target, resampling=Resampling.nearest, tolerance=1e-6)
     is_known = np.isin(codes, [10, 20, 30, 40, 50, 60, 70, 80, 90, 95, 100])
     return np.where(is_known, codes == 50, 255).astype(np.uint8)
-
-
-@pytest.fixture
-def export(plot_session):
-    def call(out, **asked):
-        return export_patches(**(COMMON | asked), out=out, session=plot_session)
-
-    return call
 
 
 # -- foreign images
@@ -202,7 +192,7 @@ def pair_of(fine_files):
 @pytest.fixture(scope="module")
 def pairs(plot_session, fine_files, tmp_path_factory):
     out = tmp_path_factory.mktemp("pairs") / "data"
-    report = export_patches(**(COMMON | pair_of(fine_files)), out=out, session=plot_session)
+    report = export_patches(**(PLOT_JUNE | pair_of(fine_files)), out=out, session=plot_session)
     return out, report
 
 
@@ -276,14 +266,6 @@ def test_finer_labels_are_generalised_to_the_unit_in_square_metres():
     assert with_minimum_unit({"image": label}, head, head.grids["town"].geobox).keys() == {"image"}
 
 
-@pytest.fixture
-def by_tasks(plot_session, monkeypatch):
-    monkeypatch.setattr(batch, "LOCAL_PACE", batch.Pace(0.01, 0.05, 0.3))
-    plot_session.storage_client().create_bucket("tasks")
-    yield {"mode": "batch", "bucket": "tasks"}
-    plot_session.storage_client().bucket("tasks").delete(force=True)
-
-
 @pytest.mark.long
 def test_a_scene_of_the_server_is_an_image_too_by_requests_and_by_tasks(export, plot, tmp_path, by_tasks):
     """One asset as the patches' image and, on half its step, as the finer one: --mode batch gives the same bytes."""
@@ -321,72 +303,6 @@ def test_labels_of_the_simulated_world_make_a_real_image_simulated(world, tmp_pa
     report = export_patches(**options, out=tmp_path / "world", label="worldcover")
     assert report.simulated and Dataset.open(tmp_path / "world").manifest.simulated
     assert not export_patches(**options, out=tmp_path / "own", label="none").simulated
-
-
-# -- dated frames
-
-
-@pytest.mark.long
-def test_frames_are_single_days_and_missing_ones_are_counted(export, plot, tmp_path):
-    report = export(tmp_path / "data", frames=["scenes"], clouds="scl", size=32, stride=32, speckle="none", share=True)
-    dataset = Dataset.open(tmp_path / "data")
-    dates = dataset.manifest.layers["frames"].dates["plot"]["201906"]
-    assert list(dates) == ["20190602", "20190612", "20190622"]
-    assert report.patches["patches"] == len(dataset)
-    present = dict.fromkeys(dates, 0)
-    for patch in dataset.patches:
-        days, frames = dataset.read_frames(patch)
-        for day, frame in zip(days, frames, strict=True):
-            key = f"{day:%Y%m%d}"
-            present[key] += 1
-            index = next(index for index in plot.dn if index.startswith(key))
-            window = slice(patch.row, patch.row + 32), slice(patch.col, patch.col + 32)
-            valid = frame[0] != NODATA
-            assert valid.mean() >= 0.5
-            np.testing.assert_array_equal(frame[0][valid], plot.dn[index]["B2"][window][valid])
-    assert {day: facts["patches"] for day, facts in dates.items()} == present
-    assert 0 < sum(present.values()) < 3 * len(dataset)
-    assert report.scenes["dates of frames"] == 3
-    assert not any("no patch shows half of itself" in note for note in report.notes)
-    assert dataset.read_share(dataset.patches[0]).max() <= 255 and "shares" in dataset.manifest.layers
-
-
-@pytest.mark.long
-def test_days_that_no_patch_shows_are_named(export, tmp_path):
-    """Every observation's Cloud Score+ is under 1 somewhere: at 1 no patch of 32 pixels is half clear."""
-    report = export(tmp_path / "data", frames=["2019-06-02"], size=32, stride=32, settings=["clear=1"])
-    assert any("no patch shows half of itself on 2019-06-02:" in note for note in report.notes)
-
-
-@pytest.mark.long
-def test_frames_of_the_users_own_days_by_requests_and_by_tasks(export, tmp_path, by_tasks):
-    options = {"frames": ["2019-06-22", "2019-06-02"], "clouds": "scl", "size": 32, "stride": 32}
-    export(tmp_path / "data", **options)
-    export(tmp_path / "tasks", **options, **by_tasks)
-    assert contents(tmp_path / "tasks") == contents(tmp_path / "data")
-    dataset = Dataset.open(tmp_path / "data")
-    assert list(dataset.manifest.layers["frames"].dates["plot"]["201906"]) == ["20190602", "20190622"]
-    days = {day for patch in dataset.patches for day in dataset.read_frames(patch)[0]}
-    assert days <= {date(2019, 6, 2), date(2019, 6, 22)}
-
-
-@pytest.mark.long
-def test_frames_resume_to_the_same_bytes(export, plot, tmp_path, monkeypatch):
-    options = {"frames": ["months"], "clouds": "scl", "size": 32, "stride": 32}
-    export(tmp_path / "whole", **options)
-
-    def broken(storage, name, data):
-        if name.startswith("frames/"):
-            raise Fault("the disk is gone")
-        return stored(storage, name, data)
-
-    stored = FolderStorage.write_loose
-    with monkeypatch.context() as patch:
-        patch.setattr(FolderStorage, "write_loose", broken)
-        with pytest.raises(Fault, match="the disk is gone"):
-            export(tmp_path / "data", **options)
-    assert export(tmp_path / "data", **options).requests == 0
-    assert contents(tmp_path / "data") == contents(tmp_path / "whole")
 
 
 @pytest.mark.long

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from isamap.gee_export.base.regions import Region
-from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes, box_name, described
-from isamap.inference.mapping import request as map_request
+from isamap.gee_export.export.box import box_name
+from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes, OnePlace, described
 
 BOX = (15.42, 47.05, 15.46, 47.08)
 PIXEL_DEG = 0.0002  # over 10 m, along meridians everywhere and along parallels up to 60 degrees
@@ -150,4 +150,4 @@ def test_a_buffer_makes_a_disc_of_a_point(tmp_path):
 
 def test_a_map_has_the_outline_of_the_export(tmp_path):
     (region,) = ExportPlaces(geometry=(point_file(tmp_path),), buffer_m=500).regions()
-    assert map_request.Where(geometry=point_file(tmp_path), buffer_m=500).area.outline.equals(region.outline)
+    assert OnePlace(geometry=point_file(tmp_path), buffer_m=500).area.outline.equals(region.outline)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import ee
-import httplib2
 import numpy as np
 import pytest
 import rasterio
-from ee import _state
-from google.auth.exceptions import RefreshError
-from googleapiclient.errors import HttpError
 from local_ee.faults import Faults
 from local_ee.limits import Limits
 from local_ee.testing.small import catalog, grid
@@ -22,18 +17,14 @@ from local_ee.testing.small import catalog, grid
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.grid import Window, crop, tiles
 from isamap.gee_export.datasets.progress_log import ProgressLog
-from isamap.gee_export.earth_engine.handshake import Questions
 from isamap.gee_export.earth_engine.session import Session
 from isamap.gee_export.export import modes
 from isamap.gee_export.export.modes import Means
 from isamap.gee_export.requests.channel import FILL, Channel
 from isamap.gee_export.requests.client import Cell
-from isamap.gee_export.requests.transport import PixelAddress
-from isamap.gee_export.sentinel import scenes
 from isamap.gee_export.tasks import batch, export_task
 from isamap.gee_export.tasks.batch import BatchTasks, batched
-from isamap.gee_export.tasks.export_task import Known, file_dtype, formed, geobox_of, grid_json, window_in
-from isamap.gee_export.tasks.task_queue import TaskQueue, pauses
+from isamap.gee_export.tasks.export_task import formed, window_in
 from local_ee import LocalEngine
 
 pytestmark = pytest.mark.usefixtures("reconnected")
@@ -289,54 +280,6 @@ def test_lost_replies_start_no_task_twice(tmp_path):
 
 
 @pytest.mark.long
-def test_the_queue_is_never_overfilled(tmp_path, monkeypatch):
-    """docs/reference/wishes.md, "Wish 7": at most so many tasks wait; the rest stays here."""
-    monkeypatch.setattr(export_task, "TASK_PX", 100)
-    rule = {"on": "task", "kind": "delay", "seconds": 0.05}
-    with serving(tmp_path / "home", rule) as (session, _):
-        made = supply(session, tmp_path / "run")
-        made.queue.most_waiting = 2
-        most, look = [], made.queue.look
-
-        def watched():
-            found = look()
-            most.append(sum(state.name == "PENDING" for state in found.values()))
-            return found
-
-        made.queue.look = watched
-        assert assert_right(made(cells(100))) == 30
-        assert made.counts["tasks"] == 30 and most and max(most) <= 2
-
-
-@pytest.mark.long
-def test_a_full_queue_is_waited_for(tmp_path, monkeypatch):
-    """429 Too many tasks already in the queue: others may fill it too. The first two tasks hold up the others."""
-    monkeypatch.setattr(export_task, "TASK_PX", 200)
-    rule = {"on": "task", "kind": "delay", "seconds": 3, "nth": [1, 2]}
-    with serving(tmp_path / "home", rule, limits=Limits(queued_tasks=1)) as (session, engine):
-        assert assert_right(supply(session, tmp_path / "run")(cells(200))) == 9
-        refused = [c for c in engine.injector.report()["calls"] if c["route"] == "export" and c["status"] == 429]
-        assert refused and states(engine) == ["SUCCEEDED"] * 9
-
-
-def test_a_name_that_is_taken_is_a_task_that_has_started(tmp_path, monkeypatch):
-    """REST image:export: of requests with one requestId only one may start a task; 409 is Google's ALREADY_EXISTS."""
-    with serving(tmp_path / "home") as (session, engine):
-        original = ee.data.exportImage
-
-        def twice(request, config):
-            original(request, config)
-            try:
-                raise HttpError(httplib2.Response({"status": 409}), b"{}")
-            except HttpError:
-                raise ee.EEException("Already exists.")  # noqa: B904  (as the client does: implicit context)
-
-        monkeypatch.setattr(ee.data, "exportImage", twice)
-        assert assert_right(supply(session, tmp_path / "run")(cells())) == 4
-        assert states(engine) == ["SUCCEEDED"]
-
-
-@pytest.mark.long
 def test_the_log_tells_how_far_the_tasks_are(tmp_path, monkeypatch):
     monkeypatch.setattr(export_task, "TASK_PX", 300)
     with serving(tmp_path / "home", {"on": "task", "kind": "delay", "seconds": 0.3}) as (session, _):
@@ -364,81 +307,6 @@ def test_a_bucket_that_is_not_there_is_named(tmp_path):
         list(batched(session, ProgressLog(tmp_path / "run"), "absent")(cells()))
 
 
-def test_cells_far_apart_do_not_drag_the_ground_between_them_along(session):
-    corners = [crop(GRID, Window(row, col, 50, 50)) for row in (0, 5000) for col in (0, 5000)]
-    far = [Cell(n, f"cell {n}", ee.Image(1), box, CHANNELS) for n, box in enumerate(corners)]
-    assert [task.geobox.shape for task, _ in formed(far)] == [(50, 50)] * 4
-
-
-def test_equal_work_has_equal_names_and_other_work_others(session):
-    """docs/reference/wishes.md, "Wish 23": names made of content."""
-    first, same = (formed(cells())[0][0] for _ in range(2))
-    other_task = formed(cells(image=ee.Image("SMALL/ONE").multiply(2)))[0][0]
-    fewer = formed(cells()[:2])[0][0]
-    assert first.digest == same.digest and len({first.digest, other_task.digest, fewer.digest}) == 3
-
-
-def test_what_is_left_forms_the_tasks_that_the_whole_would_have(session, monkeypatch):
-    """A run that goes on must not cut the ground in another way."""
-    monkeypatch.setattr(export_task, "TASK_PX", 230)
-    whole = {cell.index: task.digest for task, _ in formed(cells(100)) for cell in task.cells}
-    gone = {whole[cell.index] for cell in cells(100)[:7]}
-    left = [cell for cell in cells(100) if whole[cell.index] not in gone]
-    assert left and {cell.index: task.digest for task, _ in formed(left) for cell in task.cells} == {
-        cell.index: whole[cell.index] for cell in left
-    }
-
-
-def test_looking_at_tasks_leaves_pixels_their_time(session):
-    """The client's deadline is the process's; computing may take five minutes (docs/reference/earth-engine.md, "Request
-    limits").
-    """
-    session.activate()
-    before = _state.get_state().deadline_ms
-    ee.data.setDeadline(0)
-    try:
-        TaskQueue().look()
-        assert PixelAddress.current().deadline_s >= 300
-    finally:
-        ee.data.setDeadline(before)
-
-
-@pytest.mark.long
-def test_thousands_of_cells_find_their_tasks_at_once(session):
-    """A province: 10,000 cells of 640 pixels are recalled in seconds, whatever the number of tasks."""
-    across = [(row, col) for row in range(100) for col in range(100)]
-    boxes = [crop(GRID, Window(640 * row, 640 * col, 640, 640)) for row, col in across]
-    image = ee.Image(1)
-    many = [Cell(index, "cell", image, box, CHANNELS) for index, box in enumerate(boxes)]
-    first = [task for task, _ in formed(many)]
-    records = [Known(task.digest, task.image_digest, task.geobox, f"r{n}") for n, task in enumerate(first)]
-    assert sum(len(task.cells) for task in first) == 10_000 and len(first) <= 100
-    began = time.process_time()
-    again = formed(many[5000:], records)
-    assert time.process_time() - began < 5
-    assert {task.digest for task, _ in again} <= {task.digest for task in first} and all(name for _, name in again)
-
-
-def test_files_stay_below_16_gib(session):
-    """mapbiomas-brazil/user-toolkit issue 16: the whole square counts."""
-    many = tuple(Channel(f"b{index}", "float64") for index in range(200))
-    task = formed([Cell(0, "cell", ee.Image(1), GRID, many)])[0][0]
-    assert task.file_px % 256 == 0 and task.file_px**2 * 200 * 8 < 16 << 30
-
-
-@pytest.mark.parametrize(("types", "one"), [(["uint8", "float32"], "float32"), (["uint8", "float64"], "float64")])
-def test_one_type_holds_all_channels_exactly(types, one):
-    assert file_dtype([Channel(f"b{index}", dtype) for index, dtype in enumerate(types)]) == one
-
-
-def test_grids_come_back_from_the_ledger():
-    assert geobox_of(grid_json(GRID)) == GRID
-
-
-def test_pauses_grow_to_their_bound_and_end():
-    assert list(pauses(1.0, 2.0, 8.0)) == [1.0, 1.5, 2.0, 2.0, 1.5]
-
-
 @pytest.mark.parametrize(
     ("mode", "means", "words"),
     [
@@ -451,14 +319,3 @@ def test_pauses_grow_to_their_bound_and_end():
 def test_means_that_do_not_suit_are_refused(mode, means, words):
     with pytest.raises(ValueError, match=words):
         modes.check(mode, means)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("ask", [lambda: TaskQueue().look(), lambda: scenes.ask(ee.Number(1))])
-def test_a_login_that_ends_in_the_middle_is_a_sentence(ask, monkeypatch, tmp_path):
-    """The 7 days of a notebook's login, or a token that was withdrawn."""
-    with serving(tmp_path):
-        ended = RefreshError("invalid_grant: Token has been expired or revoked.")
-        monkeypatch.setattr(Questions, "request", lambda *_, **__: (_ for _ in ()).throw(ended))
-        with pytest.raises(Fault, match=r"no longer accepts the login of this machine.*authenticate --force"):
-            ask()

@@ -19,6 +19,7 @@ from isamap.inference.serve.metrics import Metrics
 from isamap.inference.serve.page_files import PAGE
 from isamap.inference.serve.site_routes import CONFORMANCE
 from isamap.inference.serve.tokens import Tokens
+from isamap.inference.web_map.script import HOME
 from tests.inference.serve.conftest import BASE, DOOR, TOWN, add_map
 from tests.support import stac_schemas
 
@@ -113,7 +114,7 @@ def test_the_page_asks_for_one_script_and_one_style(client):
     assert page_of(client).asked == ["/static/icon.svg", "/static/page.css", "/static/page.js"]
     script, style = client.get("/static/page.js").text, client.get("/static/page.css").text
     assert "start().catch" in script and not re.search(r"^(import|export)\b", script, re.MULTILINE)
-    assert (PAGE / "style.css").read_text("utf-8") in style and (PAGE / "service.css").read_text("utf-8") in style
+    assert (HOME / "style.css").read_text("utf-8") in style and (PAGE / "service.css").read_text("utf-8") in style
 
 
 def test_the_page_brings_the_answers_on_the_way_to_the_latest_map(client, library, town, monkeypatch):
@@ -135,7 +136,7 @@ def test_a_page_does_not_wait_for_slow_maps(client, monkeypatch):
 
 def test_every_file_of_the_page_has_its_type(client):
     types = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
-    for path in (path for path in PAGE.glob("*.*") if path.suffix in types):
+    for path in (path for folder in (HOME, PAGE) for path in folder.glob("*.*") if path.suffix in types):
         reply = client.get(f"/static/{path.name}")
         assert reply.content == path.read_bytes() and reply.headers["content-type"].startswith(types[path.suffix])
 

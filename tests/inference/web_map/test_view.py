@@ -17,7 +17,7 @@ from pyproj import Geod, Transformer
 
 import isamap
 from isamap.inference.web_map import view as web_view
-from isamap.inference.web_map.script import joined
+from isamap.inference.web_map.script import asset, joined
 from isamap.inference.web_map.view import page_of, view_html
 from tests.inference.conftest import WUHAN
 
@@ -129,6 +129,11 @@ def test_no_address_stands_in_the_page_but_names_of_formats(text):
 def test_the_joined_script_loads_nothing():
     script = joined("one_file.js")
     assert not re.search(r"^\s*(import|export)\b", script, flags=re.MULTILINE)
+
+
+def test_a_page_has_its_own_files_before_the_shared_ones(tmp_path):
+    (tmp_path / "dom.js").write_text("// own\n")
+    assert asset("dom.js", tmp_path) == "// own\n" and asset("plane.js", tmp_path) == asset("plane.js")
 
 
 def test_a_large_map_is_drawn_coarser_and_says_so(finished_map, monkeypatch):

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from local_ee.algorithms import filters
-from local_ee.algorithms.filters import Filter
 from local_ee.errors import EngineError
 from local_ee.evaluation.coerce import accept
+from local_ee.evaluation.filters import Filter
 from local_ee.evaluation.registry import algorithm, find
 
 _TOKEN = re.compile(

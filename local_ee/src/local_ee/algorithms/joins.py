@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from local_ee import budget
-from local_ee.algorithms.filters import Filter
 from local_ee.evaluation.coerce import accept
 from local_ee.evaluation.features import Collection, Element, Feature, get_property
+from local_ee.evaluation.filters import Filter
 from local_ee.evaluation.registry import algorithm
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from local_ee import budget
 from local_ee.algorithms.collections import order_of
-from local_ee.algorithms.filters import Filter
 from local_ee.errors import EngineError
 from local_ee.evaluation.arrays import of_result
 from local_ee.evaluation.columns import column
 from local_ee.evaluation.features import Feature
+from local_ee.evaluation.filters import Filter
 from local_ee.evaluation.registry import algorithm
 from local_ee.raster.compound import plain
 from local_ee.raster.reducing import Reducer

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from local_ee.algorithms.filters import Comparison, Filter, OneElement
 from local_ee.evaluation import graph
 from local_ee.evaluation.arrays import Array
 from local_ee.evaluation.coerce import to_geometry
 from local_ee.evaluation.features import ErrorMargin, get_property
+from local_ee.evaluation.filters import Comparison, Filter, OneElement
 from local_ee.evaluation.registry import algorithm
 from local_ee.evaluation.value_types import is_a, name_of
 from local_ee.raster.geometry import Geometry

@@ -9,7 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from local_ee.assets import table_exports
-from local_ee.assets.store import Asset, AssetStore, now
+from local_ee.assets.asset import Asset
+from local_ee.assets.store import AssetStore
+from local_ee.assets.times import now
 from local_ee.catalog.table import SourceFeature
 from local_ee.errors import EngineError
 

@@ -18,10 +18,12 @@ from odc.geo.geobox import GeoBox
 from rasterio.windows import Window as RasterWindow
 
 from local_ee import budget, encode, raster_file
+from local_ee.assets.asset import Asset, StoredBand, stored_band
 from local_ee.assets.destination import Destination
 from local_ee.assets.files import BLOCK_PX, check_policy, to_cog, write_bands
-from local_ee.assets.store import Asset, AssetStore, StoredBand, iso_time, now, stored_band
+from local_ee.assets.store import AssetStore
 from local_ee.assets.tasks import Progress
+from local_ee.assets.times import iso_time, now
 from local_ee.errors import EngineError
 from local_ee.evaluation import regions
 from local_ee.evaluation.values import Image

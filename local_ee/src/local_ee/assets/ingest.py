@@ -20,10 +20,12 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window as RasterWindow
 
 from local_ee import raster_file
+from local_ee.assets.asset import Asset, StoredBand, stored_band
 from local_ee.assets.files import Block, write_bands
 from local_ee.assets.manifest import Manifest, ManifestBand, ManifestSource, Tileset
-from local_ee.assets.store import Asset, AssetStore, StoredBand, now, stored_band
+from local_ee.assets.store import AssetStore
 from local_ee.assets.tasks import Progress
+from local_ee.assets.times import now
 from local_ee.errors import EngineError
 from local_ee.raster.lattice import on_lattice
 from local_ee.raster.projection import crs_of, projection_of

@@ -13,7 +13,8 @@ from typing import Any
 from affine import Affine
 
 from local_ee.assets.files import check_policy
-from local_ee.assets.store import flat, iso_time, milliseconds
+from local_ee.assets.store import flat
+from local_ee.assets.times import iso_time, milliseconds
 from local_ee.errors import EngineError
 from local_ee.request import affine_of
 

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from odc.geo.geobox import GeoBox
 
+from local_ee.assets.asset import Asset, StoredBand
 from local_ee.assets.cog_source import CogSource, check_layout, check_place, opened, pinned
 from local_ee.assets.manifest import Manifest, ManifestBand, Tileset
-from local_ee.assets.store import Asset, AssetStore, StoredBand, now
+from local_ee.assets.store import AssetStore
+from local_ee.assets.times import now
 from local_ee.errors import EngineError
 from local_ee.raster.projection import crs_of
 from local_ee.storage.objects import ObjectStore

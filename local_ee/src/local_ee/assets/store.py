@@ -7,22 +7,18 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from affine import Affine
 from odc.geo.geobox import GeoBox
 from shapely.geometry import box
-from shapely.geometry.base import BaseGeometry
-from shapely.ops import unary_union
 
 from local_ee.assets import description, stored_table
-from local_ee.assets.cog_source import CogSource
+from local_ee.assets.asset import Asset, StoredBand, described, image_properties
 from local_ee.assets.files import read_band
-from local_ee.assets.stored_table import StoredTable
+from local_ee.assets.times import now
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
 from local_ee.catalog.table import SourceFeature
 from local_ee.durable import make_folder, remove, sync
@@ -35,8 +31,7 @@ from local_ee.home import (
     entry_path,
     locked,
 )
-from local_ee.raster.projection import crs_of
-from local_ee.storage.checksum import crc32c_of, is_whole
+from local_ee.storage.checksum import is_whole
 from local_ee.storage.objects import ObjectStore
 
 ROOT = re.compile(r"projects/[^/]+/assets|users/[^/]+")
@@ -49,61 +44,6 @@ PREFIXES = ("projects/earthengine-legacy/assets/", "projects/earthengine-public/
 CONTAINERS = ("FOLDER", "IMAGE_COLLECTION")
 REPLACEABLE = ("IMAGE", "TABLE", "CLASSIFIER")
 LOCK = "assets"
-
-
-@dataclass(frozen=True)
-class StoredBand:
-    """A band of a stored image: where its file lies (in the folder of its asset) and its grid."""
-
-    name: str
-    file: str
-    dtype: str
-    crs: str
-    transform: tuple[float, ...]
-    shape: tuple[int, int]
-    policy: str
-    crc32c: str | None = None  # of the file; None of bands that isamap 0.1 stored
-    source: CogSource | None = None  # of a COG-backed asset, which has no file
-
-    @property
-    def grid(self) -> GeoBox:
-        return GeoBox((self.shape[0], self.shape[1]), Affine(*self.transform), crs_of(self.crs))
-
-
-@dataclass(frozen=True)
-class Asset:
-    """What is known of an asset; times are ISO 8601 with Z."""
-
-    id: str
-    type: str
-    updated: str
-    properties: Mapping[str, Any] = field(default_factory=dict)
-    start: str | None = None
-    end: str | None = None
-    bands: tuple[StoredBand, ...] = ()
-    size_bytes: int = 0
-    readers: tuple[Mapping[str, Any], ...] = ()  # IAM bindings
-    table: StoredTable | None = None
-
-    @property
-    def name(self) -> str:
-        return self.id.rpartition("/")[2]
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The names of the files that hold its pixels or features."""
-        return (*(band.file for band in self.bands if band.file), *((self.table.file,) if self.table else ()))
-
-    @property
-    def uris(self) -> tuple[str, ...]:
-        """The objects that hold the pixels of a COG-backed asset."""
-        return tuple(dict.fromkeys(band.source.uri for band in self.bands if band.source))
-
-    @property
-    def footprint(self) -> BaseGeometry:
-        """Longitude and latitude (EPSG:4326) outline of the bands' grids."""
-        outlines = {tuple(band.grid.affine): band.grid.extent.to_crs("EPSG:4326").geom for band in self.bands}
-        return unary_union(list(outlines.values())) if outlines else box(-180, -90, 180, 90)
 
 
 class AssetStore:
@@ -161,7 +101,7 @@ class AssetStore:
             return Asset(asset_id, "FOLDER", "1970-01-01T00:00:00Z")
         if not OWNED.fullmatch(asset_id):
             return None
-        return _described(description_path(self._home.assets, asset_id))
+        return described(description_path(self._home.assets, asset_id))
 
     def get(self, asset_id: str) -> Asset:
         """The asset; EngineError 404 where there is none."""
@@ -175,7 +115,7 @@ class AssetStore:
         folder = entry_path(self._home.assets, canonical(parent_id))
         if not folder.is_dir():
             return
-        assets = [_described(Path(entry.path)) for entry in os.scandir(folder) if entry.name.endswith(DESCRIPTION)]
+        assets = [described(Path(entry.path)) for entry in os.scandir(folder) if entry.name.endswith(DESCRIPTION)]
         yield from sorted((asset for asset in assets if asset), key=lambda asset: asset.id)
 
     def check_target(self, asset_id: str, asset_type: str, *, overwrite: bool) -> str:
@@ -314,29 +254,11 @@ class AssetStore:
             self._path(asset, file).unlink(missing_ok=True)
 
 
-def stored_band(name: str, file: Path, grid: GeoBox, dtype: str, policy: str) -> StoredBand:
-    """The description of a band whose file is written."""
-    georeference = str(grid.crs), tuple(grid.affine)[:6], grid.shape.yx
-    return StoredBand(name, file.name, dtype, *georeference, policy, crc32c_of(file))
-
-
 def canonical(asset_id: str) -> str:
     """The id as graphs use it: without the REST names' prefixes of legacy and public assets, no slash at the end."""
     for prefix in PREFIXES:
         asset_id = asset_id.removeprefix(prefix)
     return asset_id.strip("/")
-
-
-def image_properties(asset: Asset) -> dict[str, Any]:
-    """The properties that a graph sees: the asset's own and those that Earth Engine adds."""
-    properties = {**asset.properties, "system:index": asset.name}
-    for key, time in (("system:time_start", asset.start), ("system:time_end", asset.end)):
-        if time is not None:
-            properties[key] = milliseconds(time)
-    if asset.type == "IMAGE":
-        properties["system:asset_size"] = asset.size_bytes
-        properties["pyramiding_policy"] = {band.name: band.policy for band in asset.bands}  # read by sources.py
-    return properties
 
 
 def flat(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -354,26 +276,6 @@ def missing(asset_id: str) -> EngineError:
     )
 
 
-def milliseconds(time: str) -> int:
-    """Milliseconds since 1970 of an ISO 8601 time; EngineError where it is none."""
-    try:
-        parsed = datetime.fromisoformat(time.replace("Z", "+00:00"))
-    except (AttributeError, ValueError) as error:
-        raise EngineError(f"Invalid time {time!r}: expected ISO 8601 such as 2023-01-01T00:00:00Z.") from error
-    parsed = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
-    return round(parsed.timestamp() * 1000)
-
-
-def iso_time(time_ms: float) -> str:
-    """ISO 8601 of milliseconds since 1970."""
-    return datetime.fromtimestamp(time_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def now() -> str:
-    """The present, as Google's APIs write it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def _read(asset: Asset, path: Path, band: StoredBand, geobox: GeoBox) -> tuple[np.ndarray, np.ndarray]:
     """Values and validity of a window of a band; EngineError 500 where its file is not the one that was stored."""
     if band.crc32c is not None and path.exists() and not is_whole(path, band.crc32c):
@@ -381,30 +283,6 @@ def _read(asset: Asset, path: Path, band: StoredBand, geobox: GeoBox) -> tuple[n
             f"Asset '{asset.id}' is damaged: the pixels of its band '{band.name}' are not those that were stored"
         )
     return read_band(path, band.grid, geobox)
-
-
-def _described(path: Path) -> Asset | None:
-    """The asset of a description, or None where there is no such file; EngineError 500 where it is damaged."""
-    try:
-        document = description.read(path)
-        return None if document is None else _asset(document)
-    except (KeyError, TypeError) as error:  # a field of another name
-        raise description.damaged_description(path) from error
-
-
-def _asset(document: Mapping[str, Any]) -> Asset:
-    bands = tuple(_band(band) for band in document["bands"])
-    table = StoredTable(**document["table"]) if document.get("table") else None
-    return Asset(**{**document, "bands": bands, "readers": tuple(document["readers"]), "table": table})
-
-
-def _band(document: Mapping[str, Any]) -> StoredBand:
-    source = document.get("source")
-    if source is not None:
-        missing_values = source["missing"]
-        source = CogSource(**source | {"missing": None if missing_values is None else tuple(missing_values)})
-    georeference = {"transform": tuple(document["transform"]), "shape": tuple(document["shape"])}
-    return StoredBand(**{**document, **georeference, "source": source})
 
 
 def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> bool:

@@ -12,9 +12,11 @@ from typing import Any
 import shapely
 
 from local_ee.assets import stored_table
+from local_ee.assets.asset import Asset
 from local_ee.assets.destination import Destination
-from local_ee.assets.store import Asset, AssetStore, iso_time, now
+from local_ee.assets.store import AssetStore
 from local_ee.assets.tasks import Progress
+from local_ee.assets.times import iso_time, now
 from local_ee.catalog.table import INDEX, SourceFeature
 from local_ee.errors import EngineError
 from local_ee.evaluation.features import FOOTPRINT, Collection, Date, Element, geometry_of

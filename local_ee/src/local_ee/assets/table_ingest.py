@@ -15,10 +15,12 @@ from pyproj import CRS
 from pyproj.exceptions import CRSError
 
 from local_ee import vector_file
+from local_ee.assets.asset import Asset
 from local_ee.assets.manifest import check_fields, checked_name, checked_times, in_camel_case
-from local_ee.assets.store import Asset, AssetStore, flat, now
+from local_ee.assets.store import AssetStore, flat
 from local_ee.assets.table_exports import publish
 from local_ee.assets.tasks import Progress
+from local_ee.assets.times import now
 from local_ee.catalog.csv_table import CsvColumns, read_rows
 from local_ee.catalog.table import MOST_BYTES, SourceFeature, checked_feature, features_of, of_layer
 from local_ee.errors import EngineError

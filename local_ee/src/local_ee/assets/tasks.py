@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from local_ee.assets.store import now
+from local_ee.assets.times import now
 from local_ee.budget import TOO_DEEP, Budget, Cancelled
 from local_ee.errors import EngineError
 from local_ee.home import Home, held, hold, locked, read_json, write_json

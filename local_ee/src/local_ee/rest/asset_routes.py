@@ -15,7 +15,9 @@ import shapely
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
-from local_ee.assets.store import ROOT, Asset, AssetStore, canonical, flat, iso_time, milliseconds, missing
+from local_ee.assets.asset import Asset
+from local_ee.assets.store import ROOT, AssetStore, canonical, flat, missing
+from local_ee.assets.times import iso_time, milliseconds
 from local_ee.catalog import AssetInfo, SourceImage
 from local_ee.catalog.stack import CatalogStack
 from local_ee.errors import EngineError

@@ -19,7 +19,7 @@ from tests.inference.conftest import WUHAN, stored_scene, write_tif
 from tests.inference.years.conftest import year_maps_in
 from tests.support import plot as plots
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "questions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "questions.md").read_text(encoding="utf-8")
 ROWS = re.findall(r"^\| ([^|]+\?) \| (.+?) \| (.+) \|$", PAGE, flags=re.MULTILINE)
 COMMANDS = [re.fullmatch("`(.*)`", command)[1] for _, command, _ in ROWS if command != "-"]
 ASKS_WORLD = "--products"  # the simulated products take a minute
