@@ -105,6 +105,7 @@ ALLOWED = {
     "isamap.training.cli": {
         "isamap.training",
         "isamap.gee_export.base.options",
+        "isamap.gee_export.base.project",
         "isamap.gee_export.command",
         "isamap.gee_export.earth_engine.session",
         "isamap.gee_export.command_line.report_output",

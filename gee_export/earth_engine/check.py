@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from isamap.gee_export.base import login
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.outage import NETWORK, outage
+from isamap.gee_export.base.project import check_project
 from isamap.gee_export.base.storage import check_bucket
 from isamap.gee_export.earth_engine import rights
 from isamap.gee_export.earth_engine.handshake import CONFIGURATION, project_remedy
@@ -74,10 +75,11 @@ class CheckReport:
 def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
     """Login, project, Earth Engine, its rights, bucket and its rights; a failed test is a row, never an exception.
 
-    ValueError, before anything is asked, where `bucket` cannot be a bucket's name.
+    ValueError, before anything is asked, where `project` or `bucket` cannot be a project's or bucket's name.
     """
     from isamap.gee_export.earth_engine.session import LOCAL, connect, users_own
 
+    check_project(project)
     if bucket is not None:
         check_bucket(bucket)
     if project in (None, "", LOCAL):

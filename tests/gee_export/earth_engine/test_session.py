@@ -293,8 +293,8 @@ def test_credentials_are_refused_for_the_local_engine(small):
 def test_a_connection_by_the_projects_name_keeps_the_credentials_given_before(small, other_engine, monkeypatch):
     monkeypatch.setattr(endpoint, "STANDARD_URL", other_engine.origin)
     own = Credentials(other_engine.token)
-    with connect("p", credentials=own):
-        again = connect("p")
+    with connect("my-project", credentials=own):
+        again = connect("my-project")
         assert again.credentials is own
         again.close()
 
@@ -456,8 +456,8 @@ def test_the_archives_are_read_only_without_a_project():
 
 
 def test_google_and_offline_exclude_each_other():
-    with pytest.raises(ValueError, match="--offline and --project mine"):
-        connect("mine", offline=True)
+    with pytest.raises(ValueError, match="--offline and --project my-project"):
+        connect("my-project", offline=True)
 
 
 def test_offline_holds_for_the_block_and_its_children(monkeypatch):

@@ -184,7 +184,7 @@ def test_the_printed_javascript_is_javascript():
 @pytest.mark.parametrize(
     ("words", "sentences"),
     [
-        (("projects/p/assets/a", "--project", "p"), ["give --bucket NAME"]),
+        (("projects/my-project/assets/a", "--project", "my-project"), ["give --bucket NAME"]),
         (
             ("projects/mine/assets/deep/a",),
             ["add --project mine --bucket NAME", "as projects/local/assets/deep/a"],
