@@ -54,6 +54,7 @@ ROOMS = (
 # What training takes of gee_export, and what its own packages build on, from the ground up.
 DATASET = {
     "isamap.gee_export.base",
+    "isamap.gee_export.datasets.composite_rules",
     "isamap.gee_export.datasets.dataset",
     "isamap.gee_export.datasets.manifest",
 }
