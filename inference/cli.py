@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.imports import quick_imports
 from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.command import command, command_with_file
 from isamap.gee_export.command_line.report_output import show
 from isamap.inference.assessment.request import Classes
@@ -20,7 +21,7 @@ from isamap.inference.serve.service_options import ServiceOptions
 from isamap.inference.student.request import StudentRequest
 from isamap.inference.tiles.jobs import RunRequest
 
-Project = Annotated[str | None, Option("Google Cloud project; without it the local engine.")]
+Project = Annotated[str | None, PROJECT]
 Overwrite = Annotated[bool, Option("Replace what is there with other content.")]
 
 

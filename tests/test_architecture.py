@@ -54,6 +54,7 @@ ROOMS = (
 # What training takes of gee_export, and what its own packages build on, from the ground up.
 DATASET = {
     "isamap.gee_export.base",
+    "isamap.gee_export.datasets.composite_rules",
     "isamap.gee_export.datasets.dataset",
     "isamap.gee_export.datasets.manifest",
 }
@@ -105,6 +106,7 @@ ALLOWED = {
     "isamap.training.cli": {
         "isamap.training",
         "isamap.gee_export.base.options",
+        "isamap.gee_export.base.project",
         "isamap.gee_export.command",
         "isamap.gee_export.earth_engine.session",
         "isamap.gee_export.command_line.report_output",

@@ -30,7 +30,8 @@ FINDINGS = {  # number: what was wrong, and the test
     ),
     7: (
         "no login was asked for in Colab",
-        "tests/gee_export/base/test_login.py::test_only_a_notebooks_kernel_asks_the_person_before_it",
+        "tests/gee_export/earth_engine/test_notebook_login.py::"
+        "test_a_cell_of_colab_asks_once_and_goes_on_by_that_login",
     ),
     8: (
         "verification, tier, billing, 7 days were not told",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.command import command
 from isamap.gee_export.command_line.report_output import show, show_list
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 Checkpoint = Annotated[str, Option("A run's folder, or one checkpoint in it.")]
 Data = Annotated[tuple[str, ...], Option("Patch dataset: a folder or gs://bucket/prefix; may repeat.")]
-Project = Annotated[str | None, Option("Google Cloud project, for gs:// on Google's servers.")]
+Project = Annotated[str | None, replace(PROJECT, help="Google Cloud project, for gs:// on Google's servers.")]
 Logger = Annotated[tuple[str, ...], Option("tensorboard, csv, mlflow or wandb; may repeat.")]
 JsonFile = Annotated[str | None, Option("A file for all figures.")]
 Device = Annotated[str, Option("What computes.")]

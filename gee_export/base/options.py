@@ -35,7 +35,8 @@ class Option:
     help: a line of words. metavar: the form of its value, such as `W S E N`. choices: the words that it takes. group:
     the panel of help that it stands in, GROUP of its record unless given. flag: its spelling on the command line,
     `--its-name` unless given. name: its name, the field's unless given. positional: given without a flag. local: about
-    this machine or run only, so left out of files that go along with results.
+    this machine or run only, so left out of files that go along with results. check: ValueError for values of the type
+    that cannot be meant.
     """
 
     help: str
@@ -46,6 +47,7 @@ class Option:
     name: str = ""
     positional: bool = False
     local: bool = False
+    check: Callable[[Any], None] | None = None
 
     @property
     def form(self) -> str:
@@ -193,7 +195,7 @@ def _unannotated(hint: Any) -> tuple[Any, Option | None]:
 
 
 def _value(option: OptionField, value: Any, spelled: Spelling) -> Any:
-    """The value in the option's type; ValueError where it has another, or is none of the choices."""
+    """The value in the option's type; ValueError where it has another, is none of the choices, or cannot be meant."""
     try:
         taken = checked(value, option.type)
     except ValueError as error:
@@ -204,6 +206,8 @@ def _value(option: OptionField, value: Any, spelled: Spelling) -> Any:
             choices = ", ".join(option.option.choices)
             hint = suggest.suggest(word, option.option.choices, cutoff=0.6)
             raise ValueError(f"{spelled(option, value)}: expected one of {choices}{hint and f' ({hint})'}")
+    if option.option.check is not None:
+        option.option.check(taken)
     return taken
 
 

@@ -15,10 +15,15 @@ from isamap.gee_export.sentinel.composite import Composite, Settings
 from isamap.gee_export.sentinel.scenes import ask
 
 
+class NotHeld(ValueError):
+    """The collection has nothing of that ground and period, by whatever settings."""
+
+
 def composed(region: Region, period: Period, settings: Settings, asset: str | None = None) -> Composite:
     """The composite of a region and period: composed by the server, or read from the collection `asset`.
 
-    ValueError where the collection holds none of this region, period, settings and server, with what it lacks.
+    ValueError where the collection holds none of this region, period, settings and server, with what it lacks; NotHeld
+    where it holds none of this region and period at all.
     """
     if asset is None:
         return composite.build(region, period, settings)
@@ -27,13 +32,15 @@ def composed(region: Region, period: Period, settings: Settings, asset: str | No
         raise ValueError("a composite of an asset needs a connection: call isamap.connect() first")
     source = session.source_of(connected.server, connected.catalog)
     reasons: list[str] = []
-    for name, stored in _listed(asset, region.epsg, period):
+    listed = _listed(asset, region.epsg, period)
+    for name, stored in listed:
         why = stored.unlike(region, settings, source)
         if not why:
             return _read(name, stored, settings)
         reasons.append(f"{name.rpartition('/')[2]}: {why}")
     none = f"it has no composite of {period} in EPSG:{region.epsg}"
-    raise ValueError(
+    refusal = NotHeld if all(stored.off_ground(region) for _, stored in listed) else ValueError
+    raise refusal(
         f"--composite-asset {asset} does not hold {region.name} in {period}: {'; '.join(reasons[:3]) or none}; make it "
         f"by `isamap composite --asset {asset}` with these settings (a map also reads ground beyond its edges: "
         "--margin), or leave --composite-asset out"
@@ -46,7 +53,8 @@ def _listed(asset: str, epsg: int, period: Period) -> list[tuple[str, StoredComp
 
     info = info_or_none(asset)
     if info is None or info.get("type") != COLLECTION:
-        raise ValueError(
+        refusal = NotHeld if info is None else ValueError
+        raise refusal(
             f"--composite-asset {asset} is no image collection that this identity may read: make it by `isamap "
             f"composite --asset {asset}`"
         )

@@ -130,9 +130,10 @@ class StoredComposite:
             return f"it has no band {', '.join(missing)}"
         if differing := _differences(stored_settings, settings):
             return f"it was made by other settings ({'; '.join(differing)})"
-        return self._off_ground(region)
+        return self.off_ground(region)
 
-    def _off_ground(self, region: Region) -> str:
+    def off_ground(self, region: Region) -> str:
+        """Why it does not hold the region's pixels, in words; empty where it does."""
         left, bottom, right, top = self.bounds_m
         west, south, east, north = region.bounds_m
         # Pixels must coincide: interpolated ones would be another composite.

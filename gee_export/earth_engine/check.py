@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from isamap.gee_export.base import login
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.outage import NETWORK, outage
+from isamap.gee_export.base.project import check_project
 from isamap.gee_export.base.storage import check_bucket
 from isamap.gee_export.earth_engine import rights
 from isamap.gee_export.earth_engine.handshake import CONFIGURATION, project_remedy
@@ -74,10 +75,11 @@ class CheckReport:
 def check(project: str | None = None, bucket: str | None = None) -> CheckReport:
     """Login, project, Earth Engine, its rights, bucket and its rights; a failed test is a row, never an exception.
 
-    ValueError, before anything is asked, where `bucket` cannot be a bucket's name.
+    ValueError, before anything is asked, where `project` or `bucket` cannot be a project's or bucket's name.
     """
     from isamap.gee_export.earth_engine.session import LOCAL, connect, users_own
 
+    check_project(project)
     if bucket is not None:
         check_bucket(bucket)
     if project in (None, "", LOCAL):
@@ -99,11 +101,12 @@ def check_session(session: Session, bucket: str | None = None) -> CheckReport:
     return CheckReport(tuple(_rows_of(session, bucket)))
 
 
+_LIMIT_ROWS = ("daily limit", "tier")
 _BUCKET_ROWS = ("bucket", "bucket rights", "location", "storage class", "bucket writes")
 
 
 def _names(bucket: str | None) -> tuple[str, ...]:
-    return ("Earth Engine", "project", "pixels", "tasks", "writing", "daily limit", *(_BUCKET_ROWS if bucket else ()))
+    return ("Earth Engine", "project", "pixels", "tasks", "writing", *_LIMIT_ROWS, *(_BUCKET_ROWS if bucket else ()))
 
 
 def _rows_of(session: Session, bucket: str | None) -> Iterator[CheckRow]:
@@ -116,7 +119,7 @@ def _rows_of(session: Session, bucket: str | None) -> Iterator[CheckRow]:
     yield _tested("pixels", _pixels, _role_remedy(session, rights.COMPUTE), fix=_grant(session, rights.COMPUTE))
     yield _optional(_tested("tasks", lambda: _tasks(session), _role_remedy(session, rights.WRITE)))
     yield _writing(session)
-    yield _daily_limit(session)
+    yield from _limits(session)
     if bucket:
         yield from _bucket_rows(session, bucket)
 
@@ -217,15 +220,30 @@ def _may_write(session: Session) -> str:
     return f"{rights.WRITE.commands} work"
 
 
-def _daily_limit(session: Session) -> CheckRow:
+def _limits(session: Session) -> Iterator[CheckRow]:
+    """The project's limits of EECU-hours, and the tier that the monthly one tells."""
     if session.is_local:
-        return CheckRow("daily limit", True, "none on the local engine", required=False)
+        yield from (CheckRow(name, True, "none on the local engine", required=False) for name in _LIMIT_ROWS)
+        return
     try:
-        hours = rights.daily_eecu_hours(session)
+        limits = rights.eecu_limits(session)
     except Exception as error:
-        return CheckRow("daily limit", None, f"cannot be read ({_words(error)})", required=False)
-    words = "none is set" if hours is None else f"{hours:g} EECU-hours a day; beyond it Google says 'quota exceeded'"
-    return CheckRow("daily limit", True, words, required=False)
+        words = f"cannot be read ({_words(error)})"
+        yield from (CheckRow(name, None, words, required=False) for name in _LIMIT_ROWS)
+        return
+    day = f"{limits.day:g} EECU-hours a day; beyond it Google says 'quota exceeded'" if limits.day is not None else ""
+    yield CheckRow("daily limit", True, day or "none is set", required=False)
+    yield _tier(limits)
+
+
+def _tier(limits: rights.EecuLimits) -> CheckRow:
+    if limits.month is None:
+        words = f"Google tells no limit of a month: see {CONFIGURATION} (commercial projects have no tier)"
+        return CheckRow("tier", None, words, required=False)
+    words = (
+        f"{limits.tier or 'none that is known'}: {limits.month:,.6g} EECU-hours a month; beyond it requests get slow"
+    )
+    return CheckRow("tier", True, words, required=False)
 
 
 def _writes_objects(bucket: Any) -> str:

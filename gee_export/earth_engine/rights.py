@@ -6,9 +6,10 @@ Manager and `testIamPermissions` of assets and buckets answer with those that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from isamap.gee_export.base import login
 from isamap.gee_export.base.errors import Fault
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 RESOURCE_MANAGER = "https://cloudresourcemanager.googleapis.com/v1/projects"
 SERVICE_USAGE = "https://serviceusage.googleapis.com/v1beta1/projects"
 DAILY_LIMIT = "daily_eecu_usage_time"  # guides/usage, "EECU-time per day"
+# The tiers' quota; no page of Google's names it (2026-11), the lists that projects get from Service Usage do.
+MONTHLY_LIMIT = "monthly_eecu_usage_time"
+TIERS = {150.0: "Community", 1_000.0: "Contributor", 100_000.0: "Partner"}  # guides/noncommercial_tiers, EECU-hours
 LIMIT_S = 30.0
 
 
@@ -34,6 +38,19 @@ class Need:
     def grant(self, project: str) -> str:
         """The gcloud line by which the project's owner gives the role."""
         return f"gcloud projects add-iam-policy-binding {project} --member=user:YOUR_EMAIL --role={self.role}"
+
+
+@dataclass(frozen=True)
+class EecuLimits:
+    """EECU-hours that a project may compute in a day and in a month; None where no limit is told."""
+
+    day: float | None
+    month: float | None
+
+    @property
+    def tier(self) -> str | None:
+        """The tier of a non-commercial project, by its limit of a month, which is the only word of it; else None."""
+        return None if self.month is None else TIERS.get(self.month)
 
 
 USE = Need(
@@ -101,21 +118,33 @@ def registration(session: Session) -> str:
     }.get(state, "registered, the kind is not told")
 
 
-def daily_eecu_hours(session: Session) -> float | None:
-    """The EECU-hours that the project may use a day; None without a limit, Fault where it cannot be read."""
-    url = f"{SERVICE_USAGE}/{session.project}/services/earthengine.googleapis.com/consumerQuotaMetrics"
-    for metric in asked(session, "GET", url, None).get("metrics", []):
-        if DAILY_LIMIT not in str(metric.get("metric", "")):
-            continue
-        buckets = [each for limit in metric.get("consumerQuotaLimits", []) for each in limit.get("quotaBuckets", [])]
-        seconds = [int(each.get("effectiveLimit", -1)) for each in buckets]
-        return (
-            # -1 stands for no limit; of several, as of regions, the smallest binds.
-            min((each for each in seconds if each >= 0), default=0) / 3600
-            if any(each >= 0 for each in seconds)
-            else None
-        )
-    return None
+def eecu_limits(session: Session) -> EecuLimits:
+    """What the project may compute; Fault where it cannot be read."""
+    metrics = [*_quota_metrics(session)]
+    return EecuLimits(_hours(metrics, DAILY_LIMIT), _hours(metrics, MONTHLY_LIMIT))
+
+
+def _quota_metrics(session: Session) -> Iterator[Mapping[str, Any]]:
+    """Every quota of Earth Engine in the project, page by page (consumerQuotaMetrics.list)."""
+    url, token = f"{SERVICE_USAGE}/{session.project}/services/earthengine.googleapis.com/consumerQuotaMetrics", ""
+    while True:
+        page = asked(session, "GET", f"{url}?{urlencode({'pageToken': token})}" if token else url, None)
+        yield from page.get("metrics", [])
+        if not (token := str(page.get("nextPageToken", ""))):
+            return
+
+
+def _hours(metrics: Sequence[Mapping[str, Any]], name: str) -> float | None:
+    limits = [
+        int(bucket.get("effectiveLimit", -1))
+        for metric in metrics
+        if name in str(metric.get("metric", ""))
+        for limit in metric.get("consumerQuotaLimits", [])
+        for bucket in limit.get("quotaBuckets", [])
+    ]
+    # -1 stands for no limit; of several, as of regions, the smallest binds.
+    seconds = min((each for each in limits if each >= 0), default=None)
+    return None if seconds is None else seconds / 3600
 
 
 def asked(session: Session, method: str, url: str, body: dict[str, Any] | None) -> dict[str, Any]:

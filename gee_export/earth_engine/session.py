@@ -20,6 +20,7 @@ from isamap.gee_export.base import exchanges, login
 from isamap.gee_export.base.endpoint import HIGH_VOLUME_URL
 from isamap.gee_export.base.errors import Fault, notice
 from isamap.gee_export.base.offline import is_offline
+from isamap.gee_export.base.project import LOCAL, check_project
 from isamap.gee_export.base.retry import Patience
 from isamap.gee_export.earth_engine.archives import dropped_of, is_open, show_traffic
 from isamap.gee_export.earth_engine.former_client import ClientState
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from local_ee import LocalEngine
 
 __all__ = ["HIGH_VOLUME_URL", "LOCAL", "Session", "connect", "current", "is_world", "source_of"]
-LOCAL = "local"
 GOOGLE_HOSTS = ".googleapis.com"  # a user's own credentials for other servers are not for Google
 EMULATOR = "STORAGE_EMULATOR_HOST"
 ONCE, BACK_S = Patience(attempts=1), 10.0  # whoever closes a session does not wait long for the server before it
@@ -185,8 +185,8 @@ def connect(
     a folder of images, or a Catalog), started once for each catalog, home and plan of faults. offline: of "open", what
     was fetched before is read and nothing else. Any other project: Google's servers, at the addresses of base.endpoint.
     credentials: of google-auth, such as a service account's; without them those of the user's own
-    `ee.Initialize`, else the stored login (base.login). ValueError for a folder that is not there; Fault where Google
-    refuses, with the remedy.
+    `ee.Initialize`, else the stored login (base.login). ValueError for a folder that is not there, and for what cannot
+    be a project; Fault where Google refuses, with the remedy.
     """
     offline = offline or is_offline()
     if project not in (None, "", LOCAL):
@@ -196,6 +196,7 @@ def connect(
             )
         if offline:
             raise ValueError(f"--offline and --project {project}: Google's servers are on the network, leave one out")
+        check_project(project)
         return _of_google(str(project), workload_tag, credentials).activate()
     if credentials is not None:
         raise ValueError("credentials are for Google's servers: give a project, or leave them out")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
+from isamap.gee_export.base.errors import notice
 from isamap.gee_export.base.options import Option, from_options, takes_options
 from isamap.gee_export.base.regions import STEP_M, Period, Region
+from isamap.gee_export.composites.reading import NotHeld, composed
 from isamap.gee_export.composites.stored import StoredComposite
 from isamap.gee_export.composites.writing import CompositePart, Writer, is_there, part_of
 from isamap.gee_export.earth_engine.archives import is_open
@@ -17,7 +20,9 @@ from isamap.gee_export.earth_engine.assets import check_asset_name, check_server
 from isamap.gee_export.earth_engine.workload_tag import check_tag
 from isamap.gee_export.export import measured
 from isamap.gee_export.export.eecu import ComputingCost, number
+from isamap.gee_export.export.job import ExportJob, RegionPeriod
 from isamap.gee_export.export.modes import Catalog, Measured, Project, WorkloadTag
+from isamap.gee_export.export.opening import OPENERS
 from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes
 from isamap.gee_export.export.settings import CompositeOptions
 from isamap.gee_export.requests.meter import HOUR_S, PUBLISHED_SECONDS, Meter
@@ -149,6 +154,43 @@ def compose(request: ComposeRequest | None = None, **options: Any) -> ComposeRep
         writer.eecu_s,
         ComputingCost(effort, *measured.rates(store.measured, request.settings())),
     )
+
+
+def lacking(job: ExportJob, session: Session) -> list[CompositePart]:
+    """The composites that an export is to read, and of whose ground and period its collection has nothing.
+
+    Empty without such a collection, or where it is another project's, to which nothing is written. ValueError where it
+    holds other composites of that ground.
+    """
+    from isamap.gee_export.earth_engine.session import source_of
+
+    asset, source = job.extra_images.composite_asset, source_of(session.server, session.catalog)
+    if asset is None or asset.split("/")[1] != session.project:
+        return []
+
+    def missing(part: RegionPeriod) -> CompositePart | None:
+        try:
+            composed(part.region, part.period, job.settings, asset)
+        except NotHeld:
+            stored = partial(_asked, period=part.period, settings=job.settings, source=source)
+            return part_of(asset, part.region, MARGIN_M, stored)
+        return None
+
+    with ThreadPoolExecutor(OPENERS, thread_name_prefix="look") as pool:  # each waits for a few answers
+        return [part for part in pool.map(missing, job.parts) if part is not None]
+
+
+def complete(job: ExportJob, session: Session, meter: Meter) -> None:
+    """Makes what an export's collection lacks, as `isamap composite` does; a line says so. meter: of the export."""
+    if not (missing := lacking(job, session)):
+        return
+    asset = str(job.extra_images.composite_asset)
+    lacks = ", ".join(f"{part.ground.name} in {part.stored.period}" for part in missing)
+    notice(f"--composite-asset {asset} has no {lacks}: composed now, once, and read ever after")
+    make_collection(asset)
+    if not session.is_local:
+        meter.seconds_per_effort = PUBLISHED_SECONDS[1]  # until a task is over, which says what it cost
+    (Writer.local(meter) if session.is_local else Writer(meter=meter)).make(missing)
 
 
 def _parts(request: ComposeRequest, session: Session) -> Sequence[CompositePart]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,9 @@ from isamap.gee_export.sentinel import open_archives
 from isamap.gee_export.sentinel.composite import Settings
 
 if TYPE_CHECKING:
+    from isamap.gee_export.datasets.progress_log import ProgressLog
     from isamap.gee_export.earth_engine.session import Session
+    from isamap.gee_export.export.pixel_source import PixelSource
 
 
 @takes_options(ExportRequest)
@@ -59,10 +62,23 @@ def export_patches(
         job,
         out,
         lambda: run.connect(session),
-        supply=lambda opened, progress_log: modes.MODES[run.mode](opened, progress_log, run.means),
+        supply=partial(_supply, job, run),
         progress=progress,
         options_file=request.to_toml(source).encode(),
     )
+
+
+def _supply(job: ExportJob, run: modes.RunOptions, session: Session, progress_log: ProgressLog) -> PixelSource:
+    """The way to get pixels, once the composites that are to be read are there."""
+    from isamap.gee_export.export.compose import complete
+
+    meter = run.means.meter(progress_log)
+    try:
+        complete(job, session, meter)
+    finally:
+        if spent := meter.unnoted():  # in the ledger, from where the export's own meter goes on
+            progress_log.add([spent])
+    return modes.MODES[run.mode](session, progress_log, run.means)
 
 
 def job_of(

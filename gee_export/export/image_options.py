@@ -41,7 +41,7 @@ class ImageOptions:
         float | None, Option("Of --image's pixels; by default its own grid is kept.", metavar="METRES")
     ] = None
     composite_asset: Annotated[
-        str | None, Option("Collection of `isamap composite` to read the composite from.", metavar="ASSET")
+        str | None, Option("Collection of `isamap composite` to read from; what it lacks is made.", metavar="ASSET")
     ] = None
     unit: Annotated[
         str | None, Option("Of --image's numbers: reflectance, dB, embedding, or NAME=SCALE[,OFFSET].", metavar="UNIT")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.base.storage import bucket_of, check_bucket, provide
 from isamap.gee_export.datasets.progress_log import ProgressLog
 from isamap.gee_export.earth_engine.workload_tag import check_tag, set_tag
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
     from isamap.gee_export.earth_engine.session import Session
 
 # Options of every command that asks the server for composites.
-Project = Annotated[
-    str | None, Option("Google Cloud project; without it the local engine.", metavar="ID", group="Server", local=True)
-]
+Project = Annotated[str | None, replace(PROJECT, metavar="ID", group="Server", local=True)]
 Catalog = Annotated[
     str,
     Option(

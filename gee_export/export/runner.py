@@ -66,8 +66,8 @@ def run(
             return ExportReport.written(job, done.manifest, str(out), "already complete", *label_notes(done))
         session = session or connect()
         geotiff.load()  # before the threads that open, label and cut
+        pixels = supply(session, progress_log)  # first: it may make the composites that are read
         opened, skipped = open_parts(job)
-        pixels = supply(session, progress_log)
         if survey is not None:
             plan = ExportPlan.of(job, survey.shares(opened, progress_log, pixels))
         head = whole(job, plan, opened, skipped)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.command import command
 from isamap.gee_export.command_line.report_output import show
 
@@ -84,7 +85,7 @@ def calibrate(
     on_split: SplitCalibration,
     on_points: PointCalibration,
     curve: Annotated[str, Option("Calibrate the probability itself.")] = NONE,
-    project: Annotated[str | None, Option("Google Cloud project; without it the local engine.")] = None,
+    project: Annotated[str | None, PROJECT] = None,
 ) -> None:
     """Choose a threshold, or fit a curve that calibrates probabilities, on a split or points; writes a checkpoint."""
     from isamap.training.cli import session_for

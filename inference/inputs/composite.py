@@ -22,7 +22,7 @@ from isamap.gee_export.base.errors import notice
 from isamap.gee_export.base.grid import Raster, Window, crop, grid_of
 from isamap.gee_export.base.regions import Period, Region
 from isamap.gee_export.composites.reading import composed
-from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
+from isamap.gee_export.datasets.composite_rules import behind
 from isamap.gee_export.datasets.manifest import NODATA, Band
 from isamap.gee_export.datasets.region_grid import RegionGrid
 from isamap.gee_export.earth_engine import session
@@ -315,11 +315,8 @@ def composite_settings(trained: Checkpoint, *, archives: bool = False) -> compos
             "map a file of that kind with --input FILE.tif"
         )
     settings = composite.Settings.of_trained(trained.composite)
-    if settings.composite_version < COMPOSITE_VERSION:
-        notice(
-            f"the checkpoint was trained on composites of version {settings.composite_version} (the present one is "
-            f"{COMPOSITE_VERSION}): the map is made of such composites, too"
-        )
+    if words := behind(settings.composite_version):
+        notice(f"the checkpoint was trained on composites of {words}: the map is made of such composites, too")
     if not archives:
         return settings
     settings, changes = open_archives.fitted(settings, trained.level)

@@ -4,19 +4,18 @@ again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, ClassVar
 
 from isamap.gee_export.base import option_files
 from isamap.gee_export.base.options import Option, from_options, options_of
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.base.storage import write_whole
 from isamap.gee_export.earth_engine.assets import check_composite_asset
 from isamap.gee_export.export.place_options import OnePeriod, OnePlace
 
-Project = Annotated[
-    str | None, Option("Google Cloud project; without it the local engine.", metavar="NAME", group="Pixels")
-]
+Project = Annotated[str | None, replace(PROJECT, metavar="NAME", group="Pixels")]
 Catalog = Annotated[
     str, Option("Local engine's images: world, open (public archives), a folder, or a class map.", group="Pixels")
 ]

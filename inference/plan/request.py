@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar
 
 from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes
 from isamap.gee_export.requests.quota import DEFAULT_WORKERS
 from isamap.gee_export.sentinel import composite
@@ -71,7 +72,8 @@ class Machines:
 
     GROUP: ClassVar[str] = "Machines"
     project: Annotated[
-        str | None, Option("Google Cloud project, for --admin alone; without it the local engine.", metavar="ID")
+        str | None,
+        replace(PROJECT, help="Google Cloud project, for --admin alone; without it the local engine.", metavar="ID"),
     ] = None
     catalog: Annotated[
         str,

@@ -12,6 +12,7 @@ from typing import Any
 
 from isamap.gee_export.base.errors import Fault, notice
 from isamap.gee_export.base.exchanges import recorded
+from isamap.gee_export.base.project import check_project
 from isamap.gee_export.base.storage import check_bucket
 from isamap.gee_export.earth_engine.handshake import watch_client
 from isamap.gee_export.earth_engine.session import LOCAL, connect
@@ -49,6 +50,7 @@ def prove(
         raise ValueError(f"--eecu-hours {eecu_hours_most:g}: expected more than 0")
     if bucket and project in (None, "", LOCAL):
         raise ValueError(f"--bucket {bucket} needs --project NAME: without it the local engine's own bucket is used")
+    check_project(project)
     if bucket is not None:
         check_bucket(bucket)
     folder = Path(checked_argument("out", out, str))

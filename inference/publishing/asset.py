@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.progress_bar import ProgressBar
+from isamap.gee_export.base.storage import check_bucket
 from isamap.gee_export.earth_engine import assets
 from isamap.gee_export.earth_engine.assets import info_or_none, make_parents
 from isamap.inference.cutting.arguments import checked_argument
@@ -88,6 +89,8 @@ class Target:
         checked_argument("bucket", self.bucket, str | None)
         checked_argument("overwrite", self.overwrite, bool)
         assets.check_server(self.asset, self.project)
+        if self.bucket is not None:
+            check_bucket(self.bucket)
 
     def fill(self, files: Sequence[Path], build: Build, *, progress: bool) -> tuple[str, ...] | None:
         """Uploads the files and ingests what `build` makes of their gs:// addresses and their common hash.

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.storage import bucket_of
 from isamap.gee_export.earth_engine.assets import check_asset_name, check_server, make_parents
 from isamap.gee_export.earth_engine.check import STANDARD
 from isamap.inference.cutting.arguments import checked_argument
@@ -64,6 +65,7 @@ def _objects(external: str, made: MapFile) -> tuple[str, list[str]]:
     path = PurePosixPath(name)
     if not external.startswith("gs://") or not bucket or path.suffix != ".tif" or not path.stem:
         raise ValueError(f"--external {external}: expected gs://BUCKET/NAME.tif, where the map is to lie")
+    bucket_of(external)  # ValueError for what cannot be a bucket's name
     names = [name, path.with_name(f"{path.stem}_prob.tif").as_posix()]
     return bucket, names[: len(made.files)]
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from isamap.gee_export.base.options import Option
+from isamap.gee_export.base.project import PROJECT
 from isamap.gee_export.command import command
 from isamap.gee_export.command_line.report_output import show
 
-Project = Annotated[str | None, Option("Google Cloud project; without it the local engine.")]
+Project = Annotated[str | None, PROJECT]
 
 
 @command

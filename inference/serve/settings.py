@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 
 from isamap.gee_export.base.atomic import local_path
-from isamap.gee_export.base.storage import bucket_of, is_remote
+from isamap.gee_export.base.storage import bucket_of, check_bucket, is_remote
 from isamap.inference.serve.database import JobFile
 from isamap.inference.serve.job_store import JobStore
 from isamap.inference.serve.limits import Limits
@@ -44,6 +44,8 @@ class ServiceSettings:
             object.__setattr__(self, "maps_at", str(local_path(self.maps_at).absolute()))
         elif self.maps_at is not None and bucket_of(self.maps_at) is None:
             raise ValueError(f"--maps {self.maps_at} names no bucket: expected gs://BUCKET/FOLDER")
+        if self.bucket is not None:
+            check_bucket(self.bucket)
         for option, addresses in (("--checkpoint", self.checkpoints), ("--data", self.datasets)):
             names = [name_of(address) for address in addresses]
             for name, address in zip(names, addresses, strict=True):

@@ -11,6 +11,7 @@ from isamap.gee_export.base import zones
 from isamap.gee_export.base.options import Option
 from isamap.gee_export.base.periods import Period
 from isamap.gee_export.base.regions import Region
+from isamap.gee_export.base.storage import check_bucket
 from isamap.gee_export.earth_engine.assets import check_asset_name, check_server
 from isamap.gee_export.export.measured import rate_of
 from isamap.gee_export.export.place_options import ExportPlaces, ExportTimes
@@ -43,6 +44,8 @@ class JobMaps:
     def __post_init__(self) -> None:
         if self.tile_px:
             check_step(self.tile_px)
+        if self.bucket is not None:
+            check_bucket(self.bucket)
 
 
 @dataclass(frozen=True)

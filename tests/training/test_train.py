@@ -14,8 +14,10 @@ import isamap
 from isamap import training
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.scheme import SEVEN, UNKNOWN
+from isamap.gee_export.datasets.composite_rules import CHANGES, COMPOSITE_VERSION
 from isamap.gee_export.datasets.dataset import Dataset
 from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.runs import run as run_module
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.towns import spread
 
@@ -128,6 +130,33 @@ def test_hours_are_told_before_the_first_epoch(town, tmp_path, monkeypatch, caps
     with pytest.raises(Begun):
         isamap.train(town, "unet-tiny", tmp_path / "run", settings=FAST | {"device": "cpu"})
     assert "note: no GPU is used: 4 epochs of unet-tiny take about 61 hours here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"clouds": "scl"}, "note: composites of version 1, the present one is"),
+        ({"clouds": "scl", "composite_version": COMPOSITE_VERSION - 1}, f"({CHANGES[COMPOSITE_VERSION]}): the network"),
+        ({"clouds": "scl", "composite_version": COMPOSITE_VERSION}, ""),
+        ({"bands": ["B2"]}, ""),
+    ],
+    ids=["first", "former", "present", "chips"],
+)
+def test_composites_of_earlier_rules_are_told_before_the_first_epoch(
+    make, tmp_path, monkeypatch, capsys, settings, told
+):
+    class Begun(Exception):
+        pass
+
+    def begin(*_):
+        raise Begun
+
+    monkeypatch.setattr(run_module, "_fit", begin)
+    data = make(spread(8, 2, 0), settings=settings).storage.url
+    with pytest.raises(Begun):
+        isamap.train(data, "unet-tiny", tmp_path / "run", settings=FAST | {"device": "cpu"})
+    written = capsys.readouterr().err
+    assert told in written and ("composites of version" in written) == bool(told)
 
 
 def test_a_full_disk_is_told_before_the_first_epoch(town, tmp_path, monkeypatch):

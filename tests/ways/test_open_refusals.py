@@ -61,7 +61,7 @@ def test_what_cannot_work_there_is_refused_with_what_can(words, sentence, town, 
         (("--bbox", "179.99", "-17", "-179.99", "-16.97", "--month", "2023-06"), "Sentinel-2 0 scenes"),
         (("--bbox", *map(str, BBOX), "--month", "2199-01"), "lies in the future .* choose"),
         (("--bbox", *map(str, BBOX), "--month", "2016-01"), "L2A begins 2017-03-28, choose a later month"),
-        (("--project", "mine", *PLACE[:7]), "the archives need no project, leave one of them out"),
+        (("--project", "my-project", *PLACE[:7]), "the archives need no project, leave one of them out"),
         (("--admin", "China/Hubei", "--month", "2023-06"), "no public archive holds boundaries: .* --geometry FILE"),
     ],
 )
@@ -145,7 +145,7 @@ def test_without_sentinel_2_the_check_fails(town, monkeypatch):
     ("words", "sentence"),
     [
         (("--catalog", "world"), "only open, the public archives, is checked"),
-        (("--catalog", "open", "--project", "mine"), "needs neither account nor bucket"),
+        (("--catalog", "open", "--project", "my-project"), "needs neither account nor bucket"),
         (("--catalog", "open", "--offline"), "the check asks the archives, leave --offline out"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isamap.gee_export.base.class_balance import unlike_note
+from isamap.gee_export.datasets.composite_rules import behind, version_of
 from isamap.training.gpu import MPS, gpu_of
 from isamap.training.models.output import Network
 from isamap.training.recipes import Recipe
@@ -83,6 +84,13 @@ def _check_classes(shares: list[float], classes: tuple[str, ...]) -> None:
         f"the train split holds no {missing} pixel: a network needs both; check that the export took the label's "
         f"right codes (--label FILE#BAND=CODES names those of impervious), or export a region with {missing} ground"
     )
+
+
+def former_rules(source: SampleSource) -> str | None:
+    """A sentence where the datasets' composites were made by an earlier isamap's rules; all share one version."""
+    if (words := behind(version_of(source.datasets[0].manifest.settings))) is None:
+        return None
+    return f"composites of {words}: the network maps by the older rules; export the data again for the present ones"
 
 
 def unlike_splits(training: Patches, validation: Patches, classes: tuple[str, ...]) -> tuple[str, ...]:

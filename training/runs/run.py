@@ -35,7 +35,7 @@ from isamap.training.recipes import Recipe
 from isamap.training.recipes.settings import pairs
 from isamap.training.runs.backbone import Backbone
 from isamap.training.runs.beginning import Beginning, Prepared
-from isamap.training.runs.fitness import check_splits, unlike_splits
+from isamap.training.runs.fitness import check_splits, former_rules, unlike_splits
 from isamap.training.runs.origins import MIN_AGREEMENT, Origins, foreign_code, say
 from isamap.training.runs.remote import RunHome, run_home
 from isamap.training.runs.run_lock import DONE, LOCK, NOTE, RESUME, alone_in, claim, finished
@@ -164,6 +164,7 @@ def _in_home(home: RunHome, prepared: Prepared, watch: Watch) -> TrainReport:
         )
         if not is_follower():
             say(origins.without_image)
+            say(former_rules(source))
             say_hours(plan)
             say_dead_units(plan)
         fitted = _fit(plan, home)

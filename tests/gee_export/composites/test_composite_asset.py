@@ -16,6 +16,8 @@ from isamap.gee_export.composites.reading import composed
 from isamap.gee_export.composites.stored import StoredComposite
 from isamap.gee_export.datasets.composite_rules import COMPOSITE_VERSION
 from isamap.gee_export.datasets.dataset import Dataset
+from isamap.gee_export.datasets.progress_log import ProgressLog, run_folder
+from isamap.gee_export.export import compose as composing
 from isamap.gee_export.export.compose import compose
 from isamap.gee_export.export.export import export_patches
 from isamap.gee_export.requests import pixels
@@ -200,3 +202,65 @@ def test_mistakes_are_sentences(capsys):
     )
     export = ["export", "--region", "wuhan", "--month", "2019-06", "--composite-asset", ASSET, "--image", "x.tif"]
     assert isamap.main(export) == 2 and "--image x.tif is another image" in capsys.readouterr().err
+
+
+@pytest.fixture
+def export(plot, monkeypatch):
+    """An export of the plot that reads a collection; composites are made with a narrow margin."""
+    monkeypatch.setattr(composing, "MARGIN_M", 20.0)
+    common = {
+        "region": SMALL, "month": "2019-06", "speckle": "none", "size": 32, "stride": 32, "split": "random",
+        "catalog": str(plot.folder), "progress": False,
+    }  # fmt: skip
+    return lambda **options: export_patches(**common | options)
+
+
+@pytest.mark.long
+def test_an_export_makes_what_its_collection_lacks_and_says_so(export, tmp_path, monkeypatch, capsys):
+    collection = "projects/local/assets/exported"
+    export(composite_asset=collection, out=tmp_path / "first")
+    told = capsys.readouterr().err
+    assert f"--composite-asset {collection} has no plot in 2019-06: composed now, once" in told
+    assert len(ee.data.listAssets(collection)["assets"]) == 1
+    # no row of a block: the export's own meter goes on from there
+    assert ProgressLog(run_folder(tmp_path / "first")).rows()[0].keys() == {"eecu"}
+    monkeypatch.setattr(TaskQueue, "submit", lambda *_: pytest.fail("a second task"))
+    export(composite_asset=collection, out=tmp_path / "second")
+    assert "composed now" not in capsys.readouterr().err
+    export(out=tmp_path / "direct")
+    first, second, direct = (Dataset.open(tmp_path / name) for name in ("first", "second", "direct"))
+    for one, two, three in zip(first.patches, second.patches, direct.patches, strict=True):
+        np.testing.assert_array_equal(first.read_image(one), direct.read_image(three))
+        np.testing.assert_array_equal(first.read_image(one), second.read_image(two))
+
+
+def test_a_dry_run_of_an_export_says_what_is_lacking_and_makes_nothing(export, tmp_path):
+    collection = "projects/local/assets/unmade"
+    report = export(composite_asset=collection, out=tmp_path / "data", dry_run=True)
+    assert f"{collection} lacks 1 of the composites: they are made first" in str(report)
+    left, bottom, right, top = SMALL.bounds_m
+    pixels_asked = (right - left + 2 * 20) / 10 * (top - bottom + 2 * 20) / 10
+    assert report.eecu.effort == pytest.approx(pixels_asked / 1e6 * JUNE.mean_months)
+    with pytest.raises(ee.EEException, match="not found"):
+        ee.data.getAsset(collection)
+    assert export(composite_asset=ASSET, out=tmp_path / "data", dry_run=True).eecu is None
+
+
+def test_composing_counts_for_the_exports_own_limit(export, tmp_path):
+    collection = "projects/local/assets/costly"
+    with pytest.raises(Fault, match=r"--eecu-hours 1e-09 would be exceeded"):
+        export(composite_asset=collection, out=tmp_path / "data", eecu_hours=1e-9)
+    assert not ee.data.listAssets(collection)["assets"]
+
+
+def test_an_export_by_other_settings_makes_no_second_composite_of_the_ground(export, tmp_path, monkeypatch):
+    """It may be a slip, and to compose costs money: `isamap composite` makes it where it is meant."""
+    monkeypatch.setattr(TaskQueue, "submit", lambda *_: pytest.fail("a task"))
+    with pytest.raises(ValueError, match="speckle is none there, lee asked"):
+        export(composite_asset=ASSET, speckle="lee", out=tmp_path / "data")
+
+
+def test_nothing_is_written_to_another_projects_collection(export, tmp_path, monkeypatch):
+    monkeypatch.setattr(TaskQueue, "submit", lambda *_: pytest.fail("a task"))
+    with pytest.raises(ValueError, match="is no image collection that this identity may read"):
+        export(composite_asset="projects/theirs/assets/composites", out=tmp_path / "data")

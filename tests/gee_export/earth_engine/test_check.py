@@ -53,7 +53,7 @@ def test_a_far_bucket_is_a_note_and_no_failure(small):
 def test_without_a_login_the_rest_is_not_tested(small, monkeypatch, tmp_path):
     nobody(monkeypatch, tmp_path)
     report = checks.check("my-project", "my-bucket")
-    assert rows(report).pop("login") is False and len(report.rows) == 12
+    assert rows(report).pop("login") is False and len(report.rows) == 13
     assert {row.ok for row in report.rows[1:]} == {None}
     assert "earthengine authenticate" in str(report)
 
@@ -95,8 +95,8 @@ def test_credentials_are_refused_for_the_local_engine(small):
 def test_a_connection_by_the_projects_name_keeps_the_credentials_given_before(small, other_engine, monkeypatch):
     monkeypatch.setattr(endpoint, "STANDARD_URL", other_engine.origin)
     own = Credentials(other_engine.token)
-    with connect("p", credentials=own):
-        again = connect("p")
+    with connect("my-project", credentials=own):
+        again = connect("my-project")
         assert again.credentials is own
         again.close()
 
@@ -163,17 +163,61 @@ def test_a_login_that_ended_is_a_fault_where_another_service_is_asked(small, mon
         checks.rights.asked(small, "GET", "https://monitoring.googleapis.com/v3/projects/p/timeSeries", None)
 
 
-def test_the_daily_limit_is_read_in_hours(small, monkeypatch):
-    from isamap.gee_export.earth_engine import rights
+def _quota(name: str, *limits: int) -> dict[str, object]:
+    """A quota as consumerQuotaMetrics.list of the Service Usage API has it, in EECU-seconds."""
+    buckets = [{"effectiveLimit": str(limit)} for limit in limits]
+    return {"metric": f"earthengine.googleapis.com/{name}", "consumerQuotaLimits": [{"quotaBuckets": buckets}]}
 
-    metric = {
-        "metric": "earthengine.googleapis.com/daily_eecu_usage_time",
-        "consumerQuotaLimits": [{"quotaBuckets": [{"effectiveLimit": "36000"}]}],
-    }
-    monkeypatch.setattr(rights, "asked", lambda *_: {"metrics": [metric]})
-    assert rights.daily_eecu_hours(small) == 10
-    metric["consumerQuotaLimits"] = [{"quotaBuckets": [{"effectiveLimit": "-1"}]}]
-    assert rights.daily_eecu_hours(small) is None
+
+def _limit_rows(session: Session, monkeypatch, *pages: list) -> dict[str, str]:
+    """What the check says where Service Usage answers with these pages of quotas."""
+    questions = []
+
+    def asked(session, method, url, body):
+        questions.append(url)
+        at = int(url.partition("pageToken=")[2] or 0)
+        return {"metrics": pages[at]} | ({"nextPageToken": str(at + 1)} if at + 1 < len(pages) else {})
+
+    monkeypatch.setattr(checks.rights, "asked", asked)
+    google = replace(session, server="earth-engine", project="my-project", home=None)
+    found = {row.name: row.detail for row in checks._limits(google)}
+    assert len(questions) == len(pages)
+    return found
+
+
+def test_the_daily_limit_is_read_in_hours(small, monkeypatch):
+    found = _limit_rows(small, monkeypatch, [_quota("daily_eecu_usage_time", 36000)])
+    assert found["daily limit"].startswith("10 EECU-hours a day")
+    found = _limit_rows(small, monkeypatch, [_quota("daily_eecu_usage_time", -1)])
+    assert found["daily limit"] == "none is set"
+    found = _limit_rows(small, monkeypatch, [_quota("reads", 1)], [_quota("daily_eecu_usage_time", -1, 7200, 3600)])
+    assert found["daily limit"].startswith("1 EECU-hours a day")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (540_000, "Community: 150 EECU-hours a month"),
+        (3_600_000, "Contributor: 1,000 EECU-hours a month"),
+        (360_000_000, "Partner: 100,000 EECU-hours a month"),
+        (7_200_000, "none that is known: 2,000 EECU-hours a month"),
+        (-1, "Google tells no limit of a month"),
+    ],
+)
+def test_the_tier_is_told_by_the_limit_of_a_month(small, monkeypatch, seconds, words):
+    """Limits: guides/noncommercial_tiers."""
+    quotas = [_quota("daily_eecu_usage_time", 36000), _quota("monthly_eecu_usage_time", seconds)]
+    assert _limit_rows(small, monkeypatch, quotas)["tier"].startswith(words)
+
+
+def test_limits_that_cannot_be_read_are_no_failure(small, monkeypatch):
+    def refused(*words):
+        raise Fault("Service Usage API has not been used in project my-project before or it is disabled")
+
+    monkeypatch.setattr(checks.rights, "asked", refused)
+    found = [*checks._limits(replace(small, server="earth-engine", project="my-project", home=None))]
+    assert [row.ok for row in found] == [None, None] and checks.CheckReport(tuple(found)).ok
+    assert all("Service Usage API has not been used" in row.detail for row in found)
 
 
 DENIED = (

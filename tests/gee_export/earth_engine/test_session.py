@@ -238,8 +238,8 @@ def test_the_archives_are_read_only_without_a_project():
 
 
 def test_google_and_offline_exclude_each_other():
-    with pytest.raises(ValueError, match="--offline and --project mine"):
-        connect("mine", offline=True)
+    with pytest.raises(ValueError, match="--offline and --project my-project"):
+        connect("my-project", offline=True)
 
 
 def test_offline_holds_for_the_block_and_its_children(monkeypatch):

@@ -144,5 +144,5 @@ def test_the_file_says_what_it_cannot_hold():
 
 
 def test_pixels_of_google_are_said_to_need_a_project():
-    text = ExportRequest.of(project="p").to_toml({"server": "earth-engine", "catalog": "earth-engine"})
+    text = ExportRequest.of(project="my-project").to_toml({"server": "earth-engine", "catalog": "earth-engine"})
     assert "add --project" in text and "catalog" not in text

@@ -142,12 +142,12 @@ def test_an_object_that_is_not_what_its_receipt_says_is_a_fault(name, address, s
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--project", "p", "--bucket", "elsewhere"], "--bucket elsewhere: the tiles of gs://runs-bucket"),
+        (["--project", "my-project", "--bucket", "elsewhere"], "--bucket elsewhere: the tiles of gs://runs-bucket"),
         (["--external", "gs://us/map.tif"], "--external gs://us/map.tif is of one map"),
     ],
 )
 def test_options_that_do_not_fit_are_refused(name, words, sentence, capsys):
-    asset = "projects/p/assets/a" if "--project" in words else name
+    asset = "projects/my-project/assets/a" if "--project" in words else name
     assert isamap.main(["publish", ADDRESS, "--asset", asset, *words]) == 2
     assert sentence in capsys.readouterr().err
 

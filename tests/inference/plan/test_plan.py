@@ -219,5 +219,5 @@ def test_a_plan_of_the_public_archives_has_their_bytes_and_hours():
 def test_a_plan_for_google_says_nothing_of_the_archives():
     assert not any(
         "archives" in name
-        for name in plan_map(region="wuhan", month="2019-06", project="p", catalog="open").fetch_hours
+        for name in plan_map(region="wuhan", month="2019-06", project="my-project", catalog="open").fetch_hours
     )

@@ -223,7 +223,7 @@ def test_mistakes_are_sentences(tmp_path, capsys):
     assert isamap.main(["prove", "--steps", "nothing", "--out", str(tmp_path)]) == 2
     assert "expected some of rights, constants" in capsys.readouterr().err
     assert isamap.main(["prove", "--bucket", "b", "--out", str(tmp_path)]) == 2
-    assert isamap.main(["prove", "--replay", str(tmp_path), "--project", "p"]) == 2
+    assert isamap.main(["prove", "--replay", str(tmp_path), "--project", "my-project"]) == 2
 
 
 @pytest.mark.parametrize("command", ["check", "prove"])

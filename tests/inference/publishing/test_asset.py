@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from odc.geo.geobox import GeoBox
 
+import isamap
 from isamap import inference
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.command_line import console
+from isamap.gee_export.earth_engine import session as session_module
 from isamap.gee_export.requests import pixels
 from isamap.inference import cli
 from isamap.inference.map_files import legend
@@ -182,7 +184,7 @@ def test_the_printed_javascript_is_javascript():
 @pytest.mark.parametrize(
     ("words", "sentences"),
     [
-        (("projects/p/assets/a", "--project", "p"), ["give --bucket NAME"]),
+        (("projects/my-project/assets/a", "--project", "my-project"), ["give --bucket NAME"]),
         (
             ("projects/mine/assets/deep/a",),
             ["add --project mine --bucket NAME", "as projects/local/assets/deep/a"],
@@ -198,6 +200,17 @@ def test_project_and_bucket_that_do_not_fit_are_refused(finished_map, random_map
     assert console.run_command(lambda: cli.publish, words, prog="isamap publish") == console.USER_MISTAKE
     error = capsys.readouterr().err
     assert all(sentence in error for sentence in sentences)
+
+
+@pytest.mark.parametrize("bucket", ["/data/out", "gs://maps", ""])
+def test_a_folder_where_a_bucket_is_expected_is_refused_before_anything_is_asked(
+    finished_map, random_map, monkeypatch, capsys, bucket
+):
+    monkeypatch.setattr(session_module, "connect", lambda *given, **named: pytest.fail("asked"))
+    google = ["--asset", "projects/my-project/assets/a", "--project", "my-project", "--bucket", bucket]
+    assert isamap.main(["publish", str(finished_map(random_map)), *google]) == 2
+    told = capsys.readouterr().err.strip()
+    assert f"--bucket {bucket!r}: expected the name alone of a Cloud Storage bucket" in told and "\n" not in told
 
 
 def test_an_asset_of_the_local_engine_is_not_sent_to_google():

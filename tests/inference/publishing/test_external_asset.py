@@ -10,6 +10,7 @@ import pytest
 
 import isamap
 from isamap.gee_export.base.storage import provide
+from isamap.gee_export.earth_engine import session as session_module
 from isamap.inference.publishing.external_asset import publish_external
 from tests.inference.publishing.test_asset import FOLDER, read_back
 
@@ -80,6 +81,18 @@ def test_another_address_is_refused(finished_map, random_map, address, capsys):
     words = ["publish", str(finished_map(random_map)), "--asset", f"{FOLDER}/a", "--external", address]
     assert isamap.main(words) == 2
     assert "expected gs://BUCKET/NAME.tif" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bucket", ["C:", "Maps", "my bucket"])
+def test_what_cannot_be_a_bucket_is_refused_before_anything_is_asked(
+    finished_map, random_map, monkeypatch, capsys, bucket
+):
+    monkeypatch.setattr(session_module, "connect", lambda *given, **named: pytest.fail("asked"))
+    google = ["--asset", "projects/my-project/assets/a", "--project", "my-project"]
+    words = ["publish", str(finished_map(random_map)), *google, "--external", f"gs://{bucket}/a.tif"]
+    assert isamap.main(words) == 2
+    told = capsys.readouterr().err.strip()
+    assert "expected a bucket of 3 to 222 of a-z" in told and "\n" not in told
 
 
 def test_tiles_of_a_run_cannot_stay(tmp_path, capsys):

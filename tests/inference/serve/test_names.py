@@ -146,3 +146,8 @@ def test_equal_polygons_are_equal_requests():
 def test_two_checkpoints_of_one_name_are_refused(tmp_path):
     with pytest.raises(ValueError, match="rename a folder"):
         ServiceSettings(tmp_path, checkpoints=("a/wuhan", "b/wuhan/best"))
+
+
+def test_a_folder_where_a_bucket_is_expected_is_refused_at_the_start(tmp_path):
+    with pytest.raises(ValueError, match="--bucket 'data/out': expected the name alone of a Cloud Storage bucket"):
+        ServiceSettings(tmp_path, bucket="data/out")

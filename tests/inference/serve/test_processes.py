@@ -243,7 +243,7 @@ def test_the_network_that_comes_with_isamap_maps(settings, tmp_path):
 
 
 def test_a_service_of_google_publishes_no_local_asset(settings, town):
-    connected = replace(settings, server=replace(settings.server, project="my-project"), bucket="b")
+    connected = replace(settings, server=replace(settings.server, project="my-project"), bucket="bucket")
     inputs = {"map": TOWN, "asset": "projects/local/assets/x"}
     with pytest.raises(ValueError, match="is the local engine's"):
         PROCESSES["publish"].read(inputs, Library(connected))
