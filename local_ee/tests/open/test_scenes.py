@@ -242,7 +242,7 @@ def test_an_item_without_time_and_outline_is_noted_where_and_when_it_was_asked_f
     for item in ({"id": "a"}, {"id": "a", "properties": {"datetime": "soon"}, "geometry": {"type": "Point"}}):
         note = of_item(S2, C1.name, item, question, "it is none")
         assert note.start_ms == 1_717_372_800_000
-        assert note.is_within(0, 2e12, [(117.4, 29.9, 118, 31)]) and not note.is_within(0, 2e12, [(117.6, 29, 118, 31)])
+        assert note.is_within(0, 2e12, (117.4, 29.9, 118, 31)) and not note.is_within(0, 2e12, (117.6, 29, 118, 31))
 
 
 def test_a_scene_whose_file_is_missing_is_left_out_before_any_graph_reads_it(tmp_path: Path):

@@ -24,6 +24,7 @@ from local_ee.assets.cog_source import CogSource
 from local_ee.assets.files import read_band
 from local_ee.assets.stored_table import StoredTable
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
+from local_ee.catalog.boxes import touches
 from local_ee.catalog.table import SourceFeature
 from local_ee.durable import make_folder, remove, sync
 from local_ee.errors import EngineError
@@ -35,6 +36,7 @@ from local_ee.home import (
     entry_path,
     locked,
 )
+from local_ee.raster.geometry import on_globe
 from local_ee.raster.projection import crs_of
 from local_ee.storage.checksum import crc32c_of, is_whole
 from local_ee.storage.objects import ObjectStore
@@ -102,7 +104,7 @@ class Asset:
     @property
     def footprint(self) -> BaseGeometry:
         """Longitude and latitude (EPSG:4326) outline of the bands' grids."""
-        outlines = {tuple(band.grid.affine): band.grid.extent.to_crs("EPSG:4326").geom for band in self.bands}
+        outlines = {tuple(band.grid.affine): on_globe(band.grid.extent.to_crs("EPSG:4326").geom) for band in self.bands}
         return unary_union(list(outlines.values())) if outlines else box(-180, -90, 180, 90)
 
 
@@ -129,7 +131,8 @@ class AssetStore:
     ) -> Sequence[SourceImage]:
         """The images of a stored collection that begin in [start_ms, end_ms) and touch the bounds."""
         sources = [self._source(asset) for asset in self.children(collection_id) if asset.type == "IMAGE"]
-        kept = [image for image in sources if _begins(image, start_ms, end_ms) and _touches(image, bounds_wsen)]
+        dated = [image for image in sources if _begins(image, start_ms, end_ms)]
+        kept = [image for image in dated if touches(image.footprint, bounds_wsen)]
         return sorted(kept, key=lambda i: (i.properties.get("system:time_start", 0), i.properties["system:index"]))
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
@@ -412,7 +415,3 @@ def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> boo
     if start_ms is None and end_ms is None:
         return True
     return begin is not None and (start_ms is None or begin >= start_ms) and (end_ms is None or begin < end_ms)
-
-
-def _touches(image: SourceImage, bounds_wsen: BoundsWSEN | None) -> bool:
-    return bounds_wsen is None or image.footprint.intersects(box(*bounds_wsen))

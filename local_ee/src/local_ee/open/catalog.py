@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage, cloud_classes
+from local_ee.catalog.boxes import boxes, touches
 from local_ee.home import default_home
 from local_ee.open import africa, notes, sentinel1, sentinel2
 from local_ee.open.blocks import Blocks
@@ -21,7 +22,7 @@ from local_ee.open.hosts import Hosts
 from local_ee.open.notes import Note
 from local_ee.open.products import ADDRESSED, IDS, SEARCHED, Searched, refusal
 from local_ee.open.providers import DE_AFRICA_S1, HOSTS, PC_S1, SENTINEL2, Provider
-from local_ee.open.questions import boxes, of_tile_month, whole_days
+from local_ee.open.questions import of_tile_month, whole_days
 from local_ee.open.scenes import Scene, image_of, with_property
 from local_ee.open.stac import Question, Searches
 from local_ee.open.tokens import Tokens
@@ -84,10 +85,9 @@ class OpenCatalog:
         takes them.
         """
         first, last = -_EVER if start_ms is None else start_ms, _EVER if end_ms is None else end_ms
-        parts = None if bounds_wsen is None else boxes(bounds_wsen)
         with self._lock:
             noted = [note for note in self._notes.values() if collection_id in (None, note.collection)]
-        return tuple(note for note in noted if note.is_within(first, last, parts))
+        return tuple(note for note in noted if note.is_within(first, last, bounds_wsen))
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None; ValueError with the remedy for a public product that no archive has."""
@@ -153,9 +153,8 @@ class OpenCatalog:
             )
         if start >= end:
             return []
-        parts = boxes(bounds_wsen)
-        scenes = self._scenes(product, [whole_days(start, end, bounds) for bounds in parts])
-        inside = [s for s in scenes if start_ms <= s.start_ms < end_ms and notes.touches(s.footprint, parts)]
+        scenes = self._scenes(product, [whole_days(start, end, bounds) for bounds in boxes(bounds_wsen)])
+        inside = [s for s in scenes if start_ms <= s.start_ms < end_ms and touches(s.footprint, bounds_wsen)]
         return sorted(inside, key=lambda scene: (scene.start_ms, scene.index))
 
     def _scenes(self, product: Searched, questions: Sequence[Question]) -> list[Scene]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import shapely
 from shapely.geometry import box
 from shapely.geometry.base import BaseGeometry
 
 from local_ee.catalog import BoundsWSEN
+from local_ee.catalog.boxes import touches
 from local_ee.open import items
 from local_ee.open.scenes import Scene
 from local_ee.open.stac import Question
@@ -29,9 +31,10 @@ class Note:
     start_ms: int
     footprint: BaseGeometry | None
 
-    def is_within(self, start_ms: float, end_ms: float, parts: Sequence[BoundsWSEN] | None) -> bool:
-        """Whether the scene begins in [start_ms, end_ms) and touches one of some boxes (None: the whole world)."""
-        return start_ms <= self.start_ms < end_ms and (parts is None or touches(self.footprint, parts))
+    def is_within(self, start_ms: float, end_ms: float, bounds_wsen: BoundsWSEN | None) -> bool:
+        """Whether the scene begins in [start_ms, end_ms) and touches a box (None: the whole world)."""
+        footprint = self.footprint or shapely.Polygon()
+        return start_ms <= self.start_ms < end_ms and touches(footprint, bounds_wsen)
 
 
 def of_scene(collection_id: str, scene: Scene, reason: str) -> Note:
@@ -58,8 +61,3 @@ def of_item(collection_id: str, provider: str, item: Mapping[str, Any], question
     except ValueError:
         footprint = None if question.bounds_wsen is None else box(*question.bounds_wsen)
     return Note(collection_id, provider, str(item.get("id"))[:150], reason, items.milliseconds(begun), footprint)
-
-
-def touches(footprint: BaseGeometry | None, parts: Sequence[BoundsWSEN]) -> bool:
-    """Whether a scene's outline meets one of some boxes."""
-    return footprint is not None and any(footprint.intersects(box(*bounds)) for bounds in parts)
