@@ -8,6 +8,7 @@ from pathlib import Path
 import ee
 import numpy as np
 import pytest
+from affine import Affine
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 
@@ -20,7 +21,7 @@ from local_ee.home import Home
 from local_ee.raster.window import Window
 from local_ee.testing.evaluating import CLIENT, pixels, value
 from local_ee.testing.folder_files import tiff
-from local_ee.testing.places import bounds_of, centres, grid_of, nearest, same
+from local_ee.testing.places import bounds_of, centres, grid_of, inside, nearest, same
 
 pytestmark = CLIENT
 SIDE, LAT = 40, -16.8
@@ -103,3 +104,16 @@ def test_a_mosaic_has_the_images_of_either_side(make, few: int, lon: float, epsg
         ee.ImageCollection(ID).filterBounds(ee.Geometry.BBox(west - 0.01, south, east + 0.01, north)),
     ):
         same(pixels(images.max(), catalog, asked), expected, np.logical_and.reduce(sure))
+
+
+@pytest.mark.parametrize("west", [0, -180, 90])
+@pytest.mark.parametrize("lon", [-180, -100, -0.5, 100, 179.3])
+def test_a_raster_around_the_globe_is_read_wherever_it_begins(west: int, lon: float, tmp_path: Path):
+    """Climate data begin at Greenwich and end at 360 degrees."""
+    cells = np.arange(360 * 180, dtype=np.int32).reshape(180, 360)
+    tiff(tmp_path / "A" / "globe.tif", [cells], GeoBox((180, 360), Affine(1, 0, west, 0, -1, 90), "EPSG:4326"), ("b",))
+    asked = GeoBox((7, 9), Affine(0.07, 0, lon, 0, -0.07, 10.36), "EPSG:4326")
+    x, y = centres(asked, 4326)
+    expected = cells[np.floor(90 - y).astype(int), np.floor((x - west) % 360).astype(int)]
+    found = pixels(ee.Image("A/globe"), FolderCatalog(tmp_path), asked)
+    same(found, np.ma.MaskedArray(expected, np.zeros(asked.shape, bool)), inside((x, y)))

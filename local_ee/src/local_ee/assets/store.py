@@ -104,8 +104,9 @@ class Asset:
     @property
     def footprint(self) -> BaseGeometry:
         """Longitude and latitude (EPSG:4326) outline of the bands' grids."""
-        outlines = {tuple(band.grid.affine): on_globe(band.grid.extent.to_crs("EPSG:4326").geom) for band in self.bands}
-        return unary_union(list(outlines.values())) if outlines else box(-180, -90, 180, 90)
+        grids = {tuple(band.grid.affine): band.grid for band in self.bands}
+        outlines = [on_globe(grid.extent.to_crs("EPSG:4326").geom, grid) for grid in grids.values()]
+        return unary_union(outlines) if outlines else box(-180, -90, 180, 90)
 
 
 class AssetStore:

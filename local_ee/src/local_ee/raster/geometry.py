@@ -181,11 +181,12 @@ def _cut_at_date_line(shape: BaseGeometry) -> BaseGeometry:
     return _turned(shapely.make_valid(shapely.Polygon(np.column_stack([lon, corners[:, 1]]))))
 
 
-def on_globe(outline: BaseGeometry) -> BaseGeometry:
+def on_globe(outline: BaseGeometry, grid: GeoBox) -> BaseGeometry:
     """A grid's outline in degrees, within -180 to 180: in two parts where it lies across the antimeridian."""
-    cut = _cut_at_date_line(outline)
-    west, _, east, _ = cut.bounds
-    return cut if west >= -180 - _NOISE_DEG and east <= 180 + _NOISE_DEG else _turned(cut)
+    # The corners of a grid in degrees may be half the globe apart; only between those of others that is a jump.
+    whole = outline if grid.crs is None or grid.crs.geographic else _cut_at_date_line(outline)
+    west, _, east, _ = whole.bounds
+    return whole if west >= -180 - _NOISE_DEG and east <= 180 + _NOISE_DEG else _turned(whole)
 
 
 def metres_between(left: Geometry, right: Geometry, *, spherical: bool = False) -> float:
