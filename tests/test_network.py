@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from local_ee.open.catalog import OpenCatalog
-from local_ee.open.providers import PC_S1
+from local_ee.open.providers import C1, DE_AFRICA_S1, OLD, PC_S1, PC_S2, SENTINEL1, SENTINEL2
 from local_ee.raster.window import Window, crop
 from odc.geo.geobox import GeoBox
 from pyproj import Transformer
@@ -30,13 +30,15 @@ PLAUSIBLE = {
     "ESA/WorldCover/v100": ("Map", 10, 100),
     "COPERNICUS/DEM/GLO30": ("DEM", 0, 200),
     "projects/sat-io/open-datasets/landcover/ESRI_Global-LULC_10m_TS": ("b1", 1, 11),
+    "GOOGLE/SATELLITE_EMBEDDING/V1/ANNUAL": ("A00", -0.5, 0.5),  # one of 64 components of a unit vector
 }
+SEARCHED = {"COPERNICUS/S2_SR_HARMONIZED": SENTINEL2, "COPERNICUS/S1_GRD_FLOAT": SENTINEL1}
 
 
 def tile(catalog: OpenCatalog, collection: str, year: int, wsen: tuple[float, float, float, float]) -> np.ndarray:
     """The valid pixels of a small window of the first image of a collection that has some there."""
     begin, end = (int(datetime(*date, tzinfo=UTC).timestamp() * 1000) for date in ((year, 1, 1), (year + 1, 1, 1)))
-    if collection in ("COPERNICUS/S2_SR_HARMONIZED", "COPERNICUS/S1_GRD_FLOAT"):
+    if collection in SEARCHED:
         begin, end = (int(datetime(year, month, 1, tzinfo=UTC).timestamp() * 1000) for month in (6, 7))
     name = PLAUSIBLE[collection][0]
     for image in catalog.images(collection, begin, end, wsen):
@@ -72,12 +74,14 @@ def test_a_tile_of_wuhan_is_plausible(collection, tmp_path):
 
 @pytest.mark.network
 @pytest.mark.timeout(600)
-def test_a_tile_of_digital_earth_africa_is_plausible(tmp_path):
-    """Asked by itself: the catalog turns to it only where Planetary Computer has nothing."""
-    west, south, east, north = MAIDUGURI
-    catalog = OpenCatalog(tmp_path, without=[PC_S1.name])
-    values = tile(catalog, "COPERNICUS/S1_GRD_FLOAT", 2021, (west, south, east, north))
-    _, low, high = PLAUSIBLE["COPERNICUS/S1_GRD_FLOAT"]
+@pytest.mark.parametrize("provider", [C1, PC_S2, OLD, PC_S1, DE_AFRICA_S1], ids=lambda each: each.name)
+def test_a_tile_of_every_archive_of_scenes_is_plausible(provider, tmp_path):
+    """Each asked by itself: the catalog turns to some only where others have nothing."""
+    collection, providers = next((name, each) for name, each in SEARCHED.items() if provider in each)
+    catalog = OpenCatalog(tmp_path, without=[each.name for each in providers if each is not provider])
+    west, south, east, north = MAIDUGURI if provider is DE_AFRICA_S1 else WUHAN
+    values = tile(catalog, collection, 2021, (west, south, east, north))
+    _, low, high = PLAUSIBLE[collection]
     assert values.size and low <= np.median(values) <= high
 
 
@@ -94,3 +98,12 @@ def test_the_same_reading_works_on_the_archives_of_the_town(collection, catalog)
     values = tile(catalog, collection, year, wsen)
     _, low, high = PLAUSIBLE[collection]
     assert values.size and low <= np.median(values) <= high
+
+
+def test_an_archive_that_is_not_asked_gives_nothing(tmp_path):
+    """The town's scenes are of one archive each."""
+    wsen = open_town.GRID.footprint("EPSG:4326").geom.bounds
+    with open_town.standing() as town:
+        catalog = town.archive.catalog(tmp_path, without=[C1.name])
+        assert tile(catalog, "COPERNICUS/S2_SR_HARMONIZED", 2023, wsen).size == 0
+        assert tile(catalog, "COPERNICUS/S1_GRD_FLOAT", 2023, wsen).size > 0

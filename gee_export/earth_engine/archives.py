@@ -1,4 +1,4 @@
-"""The public archives (`--catalog open`) as the rest of the package sees them: name, ids, traffic, what they drop."""
+"""The public archives (`--catalog open`) for the rest of the package: name, ids, traffic, what they leave out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from isamap.gee_export.base.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from local_ee.catalog import Catalog
+
+    from isamap.gee_export.base.regions import BoundsWSEN, Period
 
 
 def is_open(catalog: str | Path) -> bool:
@@ -52,13 +54,13 @@ def show_traffic(catalog: Catalog | None) -> None:
     ProgressBar.beside = None if traffic is None else lambda: f"{(traffic.bytes - begun) / 1e6:.1f} MB fetched"
 
 
-def dropped_of(catalog: Catalog | None) -> dict[str, list[str]]:
-    """Scenes that the archives list and that were not used, by collection: `SCENE (PROVIDER): why`."""
+def left_out_of(catalog: Catalog | None, collection: str, period: Period, bounds_wsen: BoundsWSEN) -> list[str]:
+    """Scenes that the archives list in a box and period and do not give, `SCENE (PROVIDER): why`, in order."""
     notes = getattr(catalog, "notes", None)
-    by_collection: dict[str, list[str]] = {}
-    for note in notes() if callable(notes) else ():
-        by_collection.setdefault(note.collection, []).append(f"{note.scene} ({note.provider}): {note.reason}")
-    return by_collection
+    if not callable(notes):
+        return []
+    noted = notes(collection, start_ms=period.start_ms, end_ms=period.end_ms, bounds_wsen=bounds_wsen)
+    return sorted(f"{note.scene} ({note.provider}): {note.reason}" for note in noted)
 
 
 def attributions(providers: Iterable[str]) -> list[str]:

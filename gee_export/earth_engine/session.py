@@ -22,7 +22,7 @@ from isamap.gee_export.base.errors import Fault, notice
 from isamap.gee_export.base.offline import is_offline
 from isamap.gee_export.base.project import LOCAL, check_project
 from isamap.gee_export.base.retry import Patience
-from isamap.gee_export.earth_engine.archives import dropped_of, is_open, show_traffic
+from isamap.gee_export.earth_engine.archives import is_open, left_out_of, show_traffic
 from isamap.gee_export.earth_engine.former_client import ClientState
 from isamap.gee_export.earth_engine.workload_tag import set_tag
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from local_ee.catalog import Catalog
     from local_ee.faults import Faults
 
+    from isamap.gee_export.base.regions import BoundsWSEN, Period
     from local_ee import LocalEngine
 
 __all__ = ["HIGH_VOLUME_URL", "LOCAL", "Session", "connect", "current", "is_world", "source_of"]
@@ -80,10 +81,9 @@ class Session:
         """True where pixels come from the public archives."""
         return self.is_local and is_open(self.catalog)
 
-    @property
-    def dropped(self) -> dict[str, list[str]]:
-        """Scenes of the public archives that could not be used so far, by collection, each with why."""
-        return dropped_of(_catalogs.get(self.url))
+    def left_out(self, collection: str, period: Period, bounds_wsen: BoundsWSEN) -> list[str]:
+        """Scenes of a box and period that the public archives list and do not give, those known so far, with why."""
+        return left_out_of(_catalogs.get(self.url), collection, period, bounds_wsen)
 
     @property
     def client_url(self) -> str:

@@ -268,11 +268,11 @@ def _lost(view: Sensed) -> str:
     """Why a sensor's further scenes are not used, in brackets."""
     if unmatched := view.info.get("without_cloud_product"):
         return f" ({len(unmatched)} more have no partner in {view.info['cloud_product']}: try --clouds scl)"
+    reasons = [f"{n} dropped: {why}" for why, n in view.info.get("dropped", {}).items()]
     if left_out := view.info.get("left_out"):
-        return f" ({len(left_out)} more could not be used: {left_out[0]})"
-    if dropped := view.info.get("dropped"):
-        return f" ({', '.join(f'{n} dropped: {why}' for why, n in dropped.items())})"
-    return ""
+        # Unusable ones and twins: of both it is true that an archive lists them and that they are not used.
+        reasons.append(f"left out of the archives' lists: {len(left_out)}, such as {left_out[0]}")
+    return f" ({', '.join(reasons)})" if reasons else ""
 
 
 def _remedy(period: Period, views: Mapping[str, Sensed]) -> str:

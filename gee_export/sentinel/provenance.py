@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from isamap.gee_export.base.regions import Period
+from isamap.gee_export.base.regions import BoundsWSEN, Period
 from isamap.gee_export.earth_engine import session
 from isamap.gee_export.earth_engine.archives import attributions
 from isamap.gee_export.sentinel.scenes import Scene
 
 PREFIX = "open:"  # of the properties by which the local engine says where a scene of an archive lies
 KEPT = {"PROCESSING_BASELINE": "baseline", "GENERATION_TIME": "generated_ms"}  # what also decides pixels
-_DAY, _TILE = re.compile(r"(?<!\d)(\d{8})T\d{6}"), re.compile(r"_T(\d\d[C-X][A-Z]{2})(?![A-Z])")
 
 
 def of_archives(used: Sequence[Scene]) -> dict[str, Any]:
@@ -28,19 +26,14 @@ def of_archives(used: Sequence[Scene]) -> dict[str, Any]:
     return {"archives": facts, "attribution": named}
 
 
-def left_out(collection: str, period: Period, tiles: Collection[str]) -> dict[str, list[str]]:
-    """Scenes of MGRS tiles that an archive lists in the period and that were not used: `SCENE (PROVIDER): why`."""
+def left_out(collection: str, period: Period, bounds_wsen: BoundsWSEN) -> dict[str, list[str]]:
+    """Scenes of a box that an archive lists in the period and that no image is made of: `SCENE (PROVIDER): why`.
+
+    They cannot be used, or are twins: another archive, or another item, gives the same acquisition.
+    """
     connected = session.current()
-    dropped = [] if connected is None else connected.dropped.get(collection, [])
-    texts = sorted(text for text in dropped if _is_of(text, period, tiles))
+    texts = [] if connected is None else connected.left_out(collection, period, bounds_wsen)
     return {"left_out": texts} if texts else {}
-
-
-def _is_of(text: str, period: Period, tiles: Collection[str]) -> bool:
-    day, tile = _DAY.search(text), _TILE.search(text)
-    if day is None or tile is None:
-        return False
-    return f"{period.start:%Y%m%d}" <= day[1] < f"{period.end:%Y%m%d}" and tile[1] in tiles
 
 
 def _facts(scene: Scene) -> dict[str, Any]:

@@ -132,7 +132,7 @@ def sensed(bounds_wsen: BoundsWSEN, period: Period, radar: Radar, statistics: St
         mean, count = scenes.reduced(power, POLARISATIONS, "mean")
         image = decibels(mean)
         packed = image.multiply(_STORED)
-    scene_info = info(scene_listing, reach, radar, stacks) | ({"measured": facts} if facts else {})
+    scene_info = info(scene_listing, bounds_wsen, reach, radar, stacks) | ({"measured": facts} if facts else {})
     return Sensed(bands, image, packed, count.rename("s1_count"), scene_listing.used, scene_info)
 
 
@@ -281,7 +281,13 @@ def decibels(power: ee.Image) -> ee.Image:
     return power.updateMask(power.gt(0)).log10().multiply(10)
 
 
-def info(scene_listing: Sentinel1Listing, reach: Period, radar: Radar, stacks: Sequence[Stack] = ()) -> dict[str, Any]:
+def info(
+    scene_listing: Sentinel1Listing,
+    bounds_wsen: BoundsWSEN,
+    reach: Period,
+    radar: Radar,
+    stacks: Sequence[Stack] = (),
+) -> dict[str, Any]:
     """What the manifest says of the scenes and of what was done to them."""
     document = {
         "scenes": len(scene_listing.used),
@@ -297,6 +303,7 @@ def info(scene_listing: Sentinel1Listing, reach: Period, radar: Radar, stacks: S
         "ids": [scene.index for scene in scene_listing.used],
     }
     document |= provenance.of_archives(scene_listing.used)
+    document |= provenance.left_out(radar.sentinel1, reach, bounds_wsen)
     if stacks:
         document["dates"] = scenes.tally(stack.dates for stack in stacks)  # of stacks, how many have so many dates
         document["stacks_from"], document["stacks_to"] = str(reach.start), str(reach.end)

@@ -124,7 +124,7 @@ def sensed(
         packed,
         count.rename("s2_count"),
         scene_listing.used,
-        info(scene_listing, period, optical),
+        info(scene_listing, bounds_wsen, period, optical),
         clear=_any_clear(images, optical, source.level),
     )
 
@@ -336,14 +336,13 @@ def check_bands(bands: Sequence[str], asked_level: str = "auto") -> None:
         raise ValueError(f"bands {' '.join(bands)!r}: name at least one Sentinel-2 band, each once")
 
 
-def info(scene_listing: Sentinel2Listing, period: Period, optical: Optical) -> dict[str, Any]:
+def info(scene_listing: Sentinel2Listing, bounds_wsen: BoundsWSEN, period: Period, optical: Optical) -> dict[str, Any]:
     """What the manifest says of the scenes."""
-    tiles = scenes.tally(scene.get("MGRS_TILE") for scene in scene_listing.used)
     facts = {
         "level": scene_listing.source.level,
         "collection": scene_listing.source.collection,
         "scenes": len(scene_listing.used),
-        "tiles": tiles,
+        "tiles": scenes.tally(scene.get("MGRS_TILE") for scene in scene_listing.used),
         "clouds": optical.mask.words(optical),
         "cloud_product": optical.mask.product,
         "without_cloud_product": list(scene_listing.unmatched),
@@ -356,7 +355,7 @@ def info(scene_listing: Sentinel2Listing, period: Period, optical: Optical) -> d
     if scene_listing.source.acquisitions:
         facts["acquisitions"] = dict(scene_listing.source.acquisitions)
     facts |= provenance.of_archives(scene_listing.used)
-    facts |= provenance.left_out(scene_listing.source.collection, period, tiles)
+    facts |= provenance.left_out(scene_listing.source.collection, period, bounds_wsen)
     if optical.reducer == "best":
         facts["ranked_by"] = optical.mask.ranked_by
     if "day" in optical.extras:

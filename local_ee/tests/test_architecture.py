@@ -29,6 +29,7 @@ ALLOWED = {
         "local_ee.idle",
         "local_ee.raster_file",
         "local_ee.vector_file",
+        "local_ee.raster.geometry",
         "local_ee.raster.window",
         "local_ee.errors",
     },

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
+from local_ee.open import hosts
 from local_ee.testing import cloud_network
 from scipy import ndimage
 from starlette.testclient import TestClient
@@ -331,19 +332,45 @@ def _web_tile(lon: float, lat: float, zoom: int) -> tuple[int, int]:
     return int((lon + 180) / 360 * side), int((1 - np.arcsinh(np.tan(radians)) / np.pi) / 2 * side)
 
 
-@pytest.mark.long
-def test_a_run_of_tiles_by_two_processes_is_the_map(town, run, mapped, archive_home, tmp_path):
-    """Each process has an engine of its own over one cache, so the second run of the same place asks for nothing."""
-    jobs = tmp_path / "jobs.toml"
+def jobs_of_town(run: Path, folder: Path) -> Path:
+    """A file of jobs that maps the town in tiles."""
+    jobs = folder / "jobs.toml"
     options = {"version": 1, "bbox": list(BBOX), "name": "town", "month": ["2023-06"], "catalog": "open"}
-    options |= {"checkpoint": [str(run)], "out": str(tmp_path / "out"), "tile_px": 128}
+    options |= {"checkpoint": [str(run)], "out": str(folder / "out"), "tile_px": 128}
     jobs.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in options.items()))
-    requests = len(town.archive.asked)
-    program = [sys.executable, str(open_town.program(town, tmp_path)), "run", str(jobs)]
-    done = subprocess.run([*program, "--workers", "2"], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert len(town.archive.asked) == requests
-    (cog,) = (file for file in (tmp_path / "out").glob("*.tif") if not file.stem.endswith("_prob"))
+    return jobs
+
+
+def assert_tiles_are_the_map(folder: Path, mapped: Path) -> None:
+    (cog,) = (file for file in (folder / "out").glob("*.tif") if not file.stem.endswith("_prob"))
     with rasterio.open(cog) as tiles, rasterio.open(mapped) as single:
         window = tiles.window(*single.bounds)
         np.testing.assert_array_equal(tiles.read(1, window=window), single.read(1))
+
+
+@pytest.mark.long
+def test_a_run_of_tiles_by_two_processes_is_the_map(town, run, mapped, archive_home, tmp_path):
+    """Each process has an engine of its own over one cache, so the second run of the same place asks for nothing."""
+    requests = len(town.archive.asked)
+    program = [sys.executable, str(open_town.program(town, tmp_path)), "run", str(jobs_of_town(run, tmp_path))]
+    done = subprocess.run([*program, "--workers", "2"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(town.archive.asked) == requests
+    assert_tiles_are_the_map(tmp_path, mapped)
+
+
+@pytest.mark.long
+def test_dask_workers_read_the_archives_themselves(town, run, mapped, tmp_path, monkeypatch):
+    """Two workers with an empty cache between them; the process that asks them reaches no archive."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setenv("ISAMAP_HOME", str(tmp_path / "home"))
+    knows_town = f"from local_ee.open import hosts; hosts.LOOPBACK.update({town.archive.loopback!r})"
+    monkeypatch.setattr(hosts, "LOOPBACK", dict.fromkeys(town.archive.loopback, 9))  # where nobody answers
+    requests = sum(asked.is_file for asked in town.archive.asked)
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=0, preload=[knows_town]
+    ) as cluster:
+        words = ["run", str(jobs_of_town(run, tmp_path)), "--scheduler", cluster.scheduler_address]
+        assert isamap.main(words) == 0
+    assert sum(asked.is_file for asked in town.archive.asked) > requests
+    assert_tiles_are_the_map(tmp_path, mapped)

@@ -9,6 +9,7 @@ import ee
 import numpy as np
 import pytest
 from affine import Affine
+from odc.geo.geobox import GeoBox
 from pyproj import Transformer
 from rasterio.windows import Window
 from shapely import box
@@ -78,6 +79,20 @@ def test_the_dem_across_the_antimeridian(epsg: int, south: int, step_s: int, ser
     lon, lat = centres(asked, 4326)
     lon = np.where(lon > 180 - step_s / 7200, lon - 360, lon)
     same_heights(pixels(dem(asked), server.catalog(tmp_path), asked), lon, lat, step_s)
+
+
+@pytest.mark.parametrize("side", ["west", "east"])
+def test_the_posts_at_180_degrees_are_half_a_column_on_either_side(side: str, server: Archive, tmp_path: Path):
+    """Pixels of a tenth of a second on one side of the line, within the half column and beyond it."""
+    for lon, near in ((179, 180), (-180, -180)):
+        add_degree(server, lon, -17, 1, (near, -16.8))
+    step = 0.1 / 3600
+    left = 180 - 20 * step if side == "west" else -180
+    asked = GeoBox((8, 20), Affine(step, 0, left, 0, -step, -16.8), "EPSG:4326")
+    lon, lat = centres(asked, 4326)
+    post = np.where(lon > 180 - 0.5 / 3600, lon - 360, lon)
+    assert 0 < (post < -180).sum() < lon.size or side == "east"
+    same_heights(pixels(dem(asked), server.catalog(tmp_path), asked), post, lat, 1)
 
 
 @pytest.mark.parametrize("left", [818_840, 819_840])

@@ -14,7 +14,9 @@ import pytest
 from local_ee.open import sentinel1, sentinel2
 from local_ee.open.conversions import Harmonised, SquareLaw
 from local_ee.open.errors import Missing
+from local_ee.open.notes import of_item
 from local_ee.open.providers import C1, EARTH_SEARCH, OLD, PC_S1, PC_S2
+from local_ee.open.stac import Question
 from local_ee.open.twins import once
 from local_ee.testing import archive as archives
 from local_ee.testing.archive import Archive
@@ -217,6 +219,30 @@ def test_what_cannot_be_used_is_left_out_and_named(tmp_path: Path):
         assert note.reason == "an asset's address is not one of the archive's"
         assert catalog.notes(S1) == ()
         assert "evil.example" not in {asked.host for asked in server.asked}
+
+
+def test_notes_are_of_a_period_and_a_box(tmp_path: Path):
+    with small_archive((DAY,)) as server:
+        bad = optical_item(DAY + timedelta(days=1))
+        bad["properties"].pop("s2:datatake_id")
+        server.items.append(bad)
+        catalog = server.catalog(tmp_path)
+        catalog.images(S2, *JUNE, BOX)
+        west, south, east, north = BOX
+        (note,) = catalog.notes(S2, start_ms=JUNE[0], end_ms=JUNE[1], bounds_wsen=BOX)
+        assert note.scene == bad["id"]
+        assert catalog.notes(S2, start_ms=JUNE[1]) == catalog.notes(S2, end_ms=JUNE[0]) == ()
+        # Within the question's box, which is widened to half degrees, and not of the scene.
+        assert catalog.notes(S2, bounds_wsen=(west + 0.2, south, east + 0.2, north)) == ()
+        assert len(catalog.notes(S2, bounds_wsen=(west - 360, south, east - 360, north))) == 1
+
+
+def test_an_item_without_time_and_outline_is_noted_where_and_when_it_was_asked_for():
+    question = Question(datetime(2024, 6, 3, tzinfo=UTC), datetime(2024, 6, 4, tzinfo=UTC), (117, 29.5, 117.5, 30))
+    for item in ({"id": "a"}, {"id": "a", "properties": {"datetime": "soon"}, "geometry": {"type": "Point"}}):
+        note = of_item(S2, C1.name, item, question, "it is none")
+        assert note.start_ms == 1_717_372_800_000
+        assert note.is_within(0, 2e12, (117.4, 29.9, 118, 31)) and not note.is_within(0, 2e12, (117.6, 29, 118, 31))
 
 
 def test_a_scene_whose_file_is_missing_is_left_out_before_any_graph_reads_it(tmp_path: Path):

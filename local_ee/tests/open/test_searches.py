@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
+from local_ee.catalog.boxes import boxes
 from local_ee.open import hosts, stac
 from local_ee.open.blocks import Blocks
 from local_ee.open.errors import ArchiveFault
 from local_ee.open.hosts import Hosts
 from local_ee.open.providers import C1, HOSTS, PC_S2
-from local_ee.open.questions import boxes, of_tile_month, whole_days
+from local_ee.open.questions import of_tile_month, whole_days
 from local_ee.open.stac import Question, Searches
 from local_ee.testing import archive as archives
 from local_ee.testing.archive import Archive, Fault, always

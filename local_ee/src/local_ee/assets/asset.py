@@ -17,6 +17,7 @@ from local_ee.assets import description
 from local_ee.assets.cog_source import CogSource
 from local_ee.assets.stored_table import StoredTable
 from local_ee.assets.times import milliseconds
+from local_ee.raster.geometry import on_globe
 from local_ee.raster.projection import crs_of
 from local_ee.storage.checksum import crc32c_of
 
@@ -72,8 +73,9 @@ class Asset:
     @property
     def footprint(self) -> BaseGeometry:
         """Longitude and latitude (EPSG:4326) outline of the bands' grids."""
-        outlines = {tuple(band.grid.affine): band.grid.extent.to_crs("EPSG:4326").geom for band in self.bands}
-        return unary_union(list(outlines.values())) if outlines else box(-180, -90, 180, 90)
+        grids = {tuple(band.grid.affine): band.grid for band in self.bands}
+        outlines = [on_globe(grid.extent.to_crs("EPSG:4326").geom, grid) for grid in grids.values()]
+        return unary_union(outlines) if outlines else box(-180, -90, 180, 90)
 
 
 def stored_band(name: str, file: Path, grid: GeoBox, dtype: str, policy: str) -> StoredBand:

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from shapely.geometry import box
 
 from local_ee.assets import description, stored_table
 from local_ee.assets.asset import Asset, StoredBand, described, image_properties
 from local_ee.assets.files import read_band
 from local_ee.assets.times import now
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceBand, SourceImage
+from local_ee.catalog.boxes import touches
 from local_ee.catalog.table import SourceFeature
 from local_ee.durable import make_folder, remove, sync
 from local_ee.errors import EngineError
@@ -69,7 +69,8 @@ class AssetStore:
     ) -> Sequence[SourceImage]:
         """The images of a stored collection that begin in [start_ms, end_ms) and touch the bounds."""
         sources = [self._source(asset) for asset in self.children(collection_id) if asset.type == "IMAGE"]
-        kept = [image for image in sources if _begins(image, start_ms, end_ms) and _touches(image, bounds_wsen)]
+        dated = [image for image in sources if _begins(image, start_ms, end_ms)]
+        kept = [image for image in dated if touches(image.footprint, bounds_wsen)]
         return sorted(kept, key=lambda i: (i.properties.get("system:time_start", 0), i.properties["system:index"]))
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
@@ -290,7 +291,3 @@ def _begins(image: SourceImage, start_ms: int | None, end_ms: int | None) -> boo
     if start_ms is None and end_ms is None:
         return True
     return begin is not None and (start_ms is None or begin >= start_ms) and (end_ms is None or begin < end_ms)
-
-
-def _touches(image: SourceImage, bounds_wsen: BoundsWSEN | None) -> bool:
-    return bounds_wsen is None or image.footprint.intersects(box(*bounds_wsen))

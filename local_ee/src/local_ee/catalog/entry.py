@@ -14,6 +14,7 @@ import shapely
 from odc.geo.geobox import GeoBox
 
 from local_ee.catalog import SourceBand, SourceImage, geotiff, sidecar, stac
+from local_ee.raster.geometry import on_globe
 
 SUFFIXES = (".tif", ".tiff")
 
@@ -164,8 +165,8 @@ def _check_band_names(stored: dict[str, StoredBand], entry: Entry, notes: sideca
 
 def _footprint(grids: Sequence[GeoBox]) -> shapely.Geometry:
     """Where the pixels are, EPSG:4326."""
-    outlines = {grid.boundingbox: grid for grid in grids}
-    return shapely.union_all([grid.footprint("EPSG:4326", npoints=16).geom for grid in outlines.values()])
+    different = {grid.boundingbox: grid for grid in grids}.values()
+    return shapely.union_all([on_globe(grid.footprint("EPSG:4326", npoints=16).geom, grid) for grid in different])
 
 
 def _reader(stored: dict[str, StoredBand]) -> Callable[[tuple[str, ...], GeoBox], tuple[np.ndarray, np.ndarray]]:

@@ -23,9 +23,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 from odc.geo.geobox import GeoBox
-from shapely.geometry import box
 
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage, cloud_classes, geotiff, sidecar
+from local_ee.catalog.boxes import touches
 from local_ee.catalog.entry import Entry, build, read_notes, scan
 from local_ee.catalog.table import ENDINGS, SourceFeature, read_table
 from local_ee.vector_file import SHAPEFILE_PARTS
@@ -82,8 +82,7 @@ class FolderCatalog:
             _check_dated(dated, collection_id)
             dated = [pair for pair in dated if _within(pair[0], start_ms, end_ms)]
         images = (self._image(entry) for _, entry in dated)
-        area = None if bounds_wsen is None else box(*bounds_wsen)
-        return tuple(image for image in images if area is None or image.footprint.intersects(area))
+        return tuple(image for image in images if touches(image.footprint, bounds_wsen))
 
     def table(self, asset_id: str) -> Sequence[SourceFeature] | None:
         """The features of a table (catalog/table.py), None where there is no such file."""

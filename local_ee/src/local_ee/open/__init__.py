@@ -10,7 +10,8 @@
                          items as Earth Engine's images; scenes that two archives hold
     addressed, embeddings, embedding_index
                          products whose files have computed or listed addresses
-    questions, catalog   all of it as the engine's catalog
+    questions, notes, catalog
+                         all of it as the engine's catalog; what is left out
 
 No address and no foreign header ever reaches GDAL (SECURITY.md).
 """

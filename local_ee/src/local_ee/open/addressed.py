@@ -126,7 +126,7 @@ class Glo30:
         """The degrees that touch the bounds and have a file."""
         corners = [
             (lon, lat) for lat in _degrees(bounds_wsen[1], bounds_wsen[3], -90, 90)
-            for lon in _degrees(bounds_wsen[0], bounds_wsen[2], -180, 180)
+            for lon in _around(_degrees(bounds_wsen[0], bounds_wsen[2], -181, 181))
         ]  # fmt: skip
         if not start_ms <= year_ms(2021) < end_ms:
             return []
@@ -153,7 +153,9 @@ class Glo30:
         dx, dy = 1 / columns, 1 / 3600
         grid = GeoBox((3600, columns), Affine(dx, 0, lon - dx / 2, 0, -dy, lat + 1 + dy / 2), "EPSG:4326")
         band = SceneBand("DEM", FileAt(Address(DEM_BUCKET, f"/{name}/{name}.tif")), grid, Plain("float32"), None)
-        outline = shapely.intersection(box(lon - dx / 2, lat + dy / 2, lon + 1 - dx / 2, lat + 1 + dy / 2), _WORLD)
+        # W180's first half column lies west of 180 degrees, where its turned copy is.
+        copies = [box(west - dx / 2, lat + dy / 2, west + 1 - dx / 2, lat + 1 + dy / 2) for west in (lon, lon + 360)]
+        outline = shapely.intersection(shapely.MultiPolygon(copies), _WORLD)
         return Scene(f"{self.id}/{name}", "copernicus-dem", of_year(2021, name, "copernicus-dem"), outline, (band,))
 
 
@@ -255,6 +257,11 @@ def _degrees(least: float, most: float, first: int, end: int) -> range:
     """Whole degrees whose pixels, half a second beside them, may touch a span."""
     margin = 1 / 360
     return range(max(math.floor(least - margin), first), min(math.floor(most + margin) + 1, end))
+
+
+def _around(degrees: range) -> list[int]:
+    """Degrees of longitude from -180 to 179, each once: beyond 180 comes -180."""
+    return sorted({(degree + 180) % 360 - 180 for degree in degrees})
 
 
 def check_count(product: str, files: Sequence[object]) -> None:

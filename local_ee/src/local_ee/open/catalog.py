@@ -6,25 +6,23 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from shapely.geometry import box
-from shapely.geometry.base import BaseGeometry
-
 from local_ee.catalog import AssetInfo, BoundsWSEN, SourceImage, cloud_classes
+from local_ee.catalog.boxes import boxes, touches
 from local_ee.home import default_home
-from local_ee.open import africa, sentinel1, sentinel2
+from local_ee.open import africa, notes, sentinel1, sentinel2
 from local_ee.open.blocks import Blocks
 from local_ee.open.cog import Cogs, Head
 from local_ee.open.errors import ArchiveFault, Missing
 from local_ee.open.flights import together
 from local_ee.open.hosts import Hosts
+from local_ee.open.notes import Note
 from local_ee.open.products import ADDRESSED, IDS, SEARCHED, Searched, refusal
 from local_ee.open.providers import DE_AFRICA_S1, HOSTS, PC_S1, SENTINEL2, Provider
-from local_ee.open.questions import boxes, of_tile_month, whole_days
+from local_ee.open.questions import of_tile_month, whole_days
 from local_ee.open.scenes import Scene, image_of, with_property
 from local_ee.open.stac import Question, Searches
 from local_ee.open.tokens import Tokens
@@ -40,16 +38,6 @@ _MAKERS: Mapping[str, Callable[[Mapping[str, Any], Provider], Scene | None]] = {
     PC_S1.name: sentinel1.scene_of,
     DE_AFRICA_S1.name: africa.scene_of,
 }
-
-
-@dataclass(frozen=True)
-class Note:
-    """A scene that an archive lists and the catalog does not give, and why."""
-
-    collection: str
-    provider: str
-    scene: str
-    reason: str
 
 
 class OpenCatalog:
@@ -85,10 +73,21 @@ class OpenCatalog:
         """The collections that are served."""
         return IDS
 
-    def notes(self, collection_id: str | None = None) -> tuple[Note, ...]:
-        """The scenes that were left out so far, of one collection or all, each with its reason."""
+    def notes(
+        self,
+        collection_id: str | None = None,
+        *,
+        start_ms: int | None = None,
+        end_ms: int | None = None,
+        bounds_wsen: BoundsWSEN | None = None,
+    ) -> tuple[Note, ...]:
+        """The scenes that were left out so far, each with its reason; of one collection, of a period or box as `images`
+        takes them.
+        """
+        first, last = -_EVER if start_ms is None else start_ms, _EVER if end_ms is None else end_ms
         with self._lock:
-            return tuple(note for note in self._notes.values() if collection_id in (None, note.collection))
+            noted = [note for note in self._notes.values() if collection_id in (None, note.collection)]
+        return tuple(note for note in noted if note.is_within(first, last, bounds_wsen))
 
     def describe(self, asset_id: str) -> AssetInfo | None:
         """What an id is, or None; ValueError with the remedy for a public product that no archive has."""
@@ -154,9 +153,8 @@ class OpenCatalog:
             )
         if start >= end:
             return []
-        parts = boxes(bounds_wsen)
-        scenes = self._scenes(product, [whole_days(start, end, bounds) for bounds in parts])
-        inside = [s for s in scenes if start_ms <= s.start_ms < end_ms and _touches(s.footprint, parts)]
+        scenes = self._scenes(product, [whole_days(start, end, bounds) for bounds in boxes(bounds_wsen)])
+        inside = [s for s in scenes if start_ms <= s.start_ms < end_ms and touches(s.footprint, bounds_wsen)]
         return sorted(inside, key=lambda scene: (scene.start_ms, scene.index))
 
     def _scenes(self, product: Searched, questions: Sequence[Question]) -> list[Scene]:
@@ -173,9 +171,7 @@ class OpenCatalog:
         scenes = {(scene.provider, scene.properties["open:item"]): scene for answer in answers for scene in answer}
         kept, twins = once(list(scenes.values()), [provider.name for provider in providers])
         for scene, twin in twins:
-            self._note(
-                product.id, scene.provider, scene.index, f"{twin.provider} gives this acquisition ({twin.index})"
-            )
+            self._note(notes.of_twin(product.id, scene, twin))
         with self._lock:
             self._known.update({scene.id: scene for scene in kept})
             while len(self._known) > _MOST_KNOWN:
@@ -194,7 +190,7 @@ class OpenCatalog:
             try:
                 scene = _MAKERS[provider.name](item, provider)
             except ValueError as error:
-                self._note(collection_id, provider.name, str(item.get("id"))[:150], str(error))
+                self._note(notes.of_item(collection_id, provider.name, item, question, str(error)))
             else:
                 scenes += [] if scene is None else [scene]
         with self._lock:
@@ -227,16 +223,16 @@ class OpenCatalog:
                     lacking[scene.id] = band  # as a reader of this band has found
             if scene.id in lacking:
                 reason = f"the archive has no file of its band {lacking[scene.id].name}"
-                self._note(collection_id, scene.provider, scene.index, reason)
+                self._note(notes.of_scene(collection_id, scene, reason))
         etags = {scene.id: head.etag for (scene, _), head in zip(bands, heads, strict=True) if isinstance(head, Head)}
         present = [with_property(s, "open:etag", etags[s.id]) for s in scenes if s.id not in lacking]
         with self._lock:
             self._known.update({scene.id: scene for scene in present})
         return present
 
-    def _note(self, collection_id: str, provider: str, scene: str, reason: str) -> None:
+    def _note(self, note: Note) -> None:
         with self._lock:
-            self._notes[collection_id, provider, scene] = Note(collection_id, provider, scene, reason)
+            self._notes[note.collection, note.provider, note.scene] = note
             while len(self._notes) > _MOST_NOTES:
                 self._notes.popitem(last=False)
 
@@ -244,10 +240,6 @@ class OpenCatalog:
 def _check_served(asset_id: str) -> None:
     if (reason := refusal(asset_id)) is not None:
         raise ValueError(reason)
-
-
-def _touches(footprint: BaseGeometry, parts: Sequence[BoundsWSEN]) -> bool:
-    return any(footprint.intersects(box(*bounds)) for bounds in parts)
 
 
 def _question_of(collection_id: str, index: str) -> Question | None:

@@ -6,21 +6,45 @@ Source: TIFF 6.0 (Adobe 1992), sections 2, 8, 14 and 15.
 from __future__ import annotations
 
 import struct
+import zlib
+from contextlib import suppress
 
 import numpy as np
 
 from local_ee import raster_file
-from local_ee.open.tiff import Level
+from local_ee.open.tiff import DEFLATE, OLD_DEFLATE, Level
 
 _SHORT, _LONG, _DOUBLE = 3, 4, 12
 _PACKED = {_SHORT: "H", _LONG: "I", _DOUBLE: "d"}
 _FORMATS = {"u": 1, "i": 2, "f": 3}
+_STEP_BYTES = 64 << 10
 
 
 def decoded(level: Level, stored: bytes) -> np.ndarray:
     """A tile's values [band, row, column]; ValueError where its bytes cannot be decoded."""
     with raster_file.open_bytes(under_own_header(level, stored), "a tile") as file:
         return file.read()
+
+
+def check_unpacks(level: Level, stored: bytes) -> None:
+    """ValueError where a deflated tile unpacks to more than a tile of its level has, found without holding it.
+
+    What cannot be unpacked at all is told when it is decoded. LZW and ZSTD are not looked at: GDAL cuts them.
+    """
+    if level.compression in (DEFLATE, OLD_DEFLATE):
+        with suppress(zlib.error):
+            _check_inflates(stored, level.decoded_bytes)
+
+
+def _check_inflates(stored: bytes, most_bytes: int) -> None:
+    inflater, size = zlib.decompressobj(), 0
+    for begin in range(0, len(stored), _STEP_BYTES):
+        piece = stored[begin : begin + _STEP_BYTES]
+        while piece and not inflater.eof:
+            size += len(inflater.decompress(piece, _STEP_BYTES))
+            if size > most_bytes:
+                raise ValueError(f"a tile unpacks to more than the {most_bytes:,} bytes that it has")
+            piece = inflater.unconsumed_tail
 
 
 def under_own_header(level: Level, stored: bytes) -> bytes:

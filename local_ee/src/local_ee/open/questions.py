@@ -13,20 +13,6 @@ _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
 
 
-def boxes(bounds_wsen: BoundsWSEN) -> list[BoundsWSEN]:
-    """A box as boxes within -180 to 180 and -90 to 90; two where it lies across the antimeridian."""
-    west, south, east, north = bounds_wsen
-    south, north = max(south, -90.0), min(north, 90.0)
-    if east - west >= 360:
-        return [(-180.0, south, 180.0, north)]
-    turn = 360 * math.floor((west + 180) / 360)
-    west, east = west - turn, east - turn
-    east += 360 if east < west else 0
-    if east <= 180:
-        return [(west, south, east, north)]
-    return [(west, south, 180.0, north), (-180.0, south, east - 360, north)]
-
-
 def whole_days(start: datetime, end: datetime, bounds_wsen: BoundsWSEN) -> Question:
     """All items of the days that a period touches, of a box a little larger than the one given."""
     first = start.replace(hour=0, minute=0, second=0, microsecond=0)

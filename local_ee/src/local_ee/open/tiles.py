@@ -169,6 +169,7 @@ class Tiles:
             for index in run:
                 begin = int(level.offsets[index]) - start
                 stored = body[begin : begin + int(level.counts[index])]
+                _check(file, stored)
                 self.blocks.put(file.key(index), stored)
                 self._decode(file, index, flights[index], stored)
         # Whatever it was: who waits for these tiles would else wait for ever.
@@ -248,6 +249,14 @@ class Ahead:
         _, values = self._tiles.pop(key, (0.0, None))
         self._bytes -= 0 if values is None else values.nbytes
         return values
+
+
+def _check(file: TileFile, stored: bytes) -> None:
+    """ArchiveFault for a tile that unpacks to more than it may."""
+    try:
+        own_header.check_unpacks(file.level, stored)
+    except ValueError as error:
+        raise ArchiveFault(f"{file.address}: {error}: this file cannot be used") from error
 
 
 def joined(level: Level, numbers: Iterable[int]) -> list[list[int]]:

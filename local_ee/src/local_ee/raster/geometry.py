@@ -26,6 +26,7 @@ LONLAT = "EPSG:4326"
 _FEW_CORNERS = 200  # of shapes that are composed at once
 MOST_EDGES = 2_000_000  # as seen in openforis/pysepal#996
 _OUTSIDE = "The geometry cannot be transformed to '{}': some of its points have no coordinates there."
+_NOISE_DEG = 1e-9  # by which the edges of a grid of the whole globe may lie beyond it
 _SEGMENTS = 24  # pieces of the longest edge when a shape changes its coordinate system
 
 
@@ -178,6 +179,14 @@ def _cut_at_date_line(shape: BaseGeometry) -> BaseGeometry:
         south, north = corners[:, 1].min(), corners[:, 1].max()
         return rectangle(-180, south, 180, 90) if south > 0 else rectangle(-180, -90, 180, north)
     return _turned(shapely.make_valid(shapely.Polygon(np.column_stack([lon, corners[:, 1]]))))
+
+
+def on_globe(outline: BaseGeometry, grid: GeoBox) -> BaseGeometry:
+    """A grid's outline in degrees, within -180 to 180: in two parts where it lies across the antimeridian."""
+    # The corners of a grid in degrees may be half the globe apart; only between those of others that is a jump.
+    whole = outline if grid.crs is None or grid.crs.geographic else _cut_at_date_line(outline)
+    west, _, east, _ = whole.bounds
+    return whole if west >= -180 - _NOISE_DEG and east <= 180 + _NOISE_DEG else _turned(whole)
 
 
 def metres_between(left: Geometry, right: Geometry, *, spherical: bool = False) -> float:

@@ -28,6 +28,7 @@ ANALYTIC_FACTOR = 8  # from here on, a pixel of an analytic source's level is re
 _NEARLY = 1 - 1e-6
 _BLOCK_SIDE = 2048  # of a larger window, so that a computation can end between blocks
 _OUTSIDE = 4  # pixels from a source's edge, where no method of reading reaches it
+_NOISE_DEG = 1e-9  # by which the edges of a grid of the whole globe may lie beyond it
 _FAR = 64  # times a source's own size
 _HALO = {"nearest": 0, "bilinear": 1, "bicubic": 2}
 
@@ -62,6 +63,20 @@ class ResampleSource:
 
 def read(source: ResampleSource, geobox: GeoBox, method: str = "nearest") -> Pixels:
     """The source's bands on the grid asked for."""
+    if not _is_beyond_180(source):
+        return _read(source, geobox, method)
+    return _merged([_read(_turned(source, turn), geobox, method) for turn in (0, -360, 360)])
+
+
+def _is_beyond_180(source: ResampleSource) -> bool:
+    """Whether its own pixels lie on both sides of the antimeridian: the first column of a DEM tile by half a pixel."""
+    if source.dimensions is None or not crs_of(source.native.crs).geographic:
+        return False
+    west, east = sorted((source.native.transform * (col, 0))[0] for col in (0, source.dimensions[1]))
+    return west < -180 - _NOISE_DEG or east > 180 + _NOISE_DEG
+
+
+def _read(source: ResampleSource, geobox: GeoBox, method: str) -> Pixels:
     at = lattice.on_lattice(source.native, geobox)
     if at is not None:
         return _window(source, at[0], at[1], *geobox.shape)
