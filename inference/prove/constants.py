@@ -134,9 +134,9 @@ def _toward(ee: Any) -> ee.Image:
     return column(ee).eq(3).directionalDistanceTransform(0, 2).select("distance")
 
 
-def _displaced(ee: Any) -> ee.Image:
+def _displaced(ee: Any, most: int = 100) -> ee.Image:
     offset = ee.Image.constant([10, 0]).rename(["X", "Y"]).toFloat()
-    return column(ee).displace(offset, "nearest_neighbor", 100)
+    return column(ee).displace(offset, "nearest_neighbor", most)
 
 
 def _window(ee: Any) -> ee.Image:
@@ -257,6 +257,12 @@ PROBES: tuple[Probe, ...] = (
         6,
     ),
     Probe(
+        "constants.blend-mask",
+        "masks of blend add up as opacities do: two halves are three quarters",
+        _pixel(lambda ee: _half(ee).blend(_half(ee)).mask().toFloat()),
+        0.75,
+    ),
+    Probe(
         "constants.distance-beyond",
         "fastDistanceTransform is masked beyond its reach",
         _row(_distance, 6),
@@ -270,6 +276,12 @@ PROBES: tuple[Probe, ...] = (
     ),
     Probe(
         "constants.displace", "displace reads the image at the pixel plus the vector", _row(_displaced, 4), [1, 2, 3, 4]
+    ),
+    Probe(
+        "constants.displace-beyond",
+        "a vector longer than maxOffset masks the pixel",
+        _pixel(lambda ee: _displaced(ee, 5)),
+        shown(None),
     ),
     Probe(
         "constants.one-hot-kernel",

@@ -10,7 +10,7 @@ from isamap.gee_export.base.rasters import open_bytes
 from isamap.gee_export.composites.writing import packed_whole
 from isamap.gee_export.earth_engine.assets import info_or_none
 from isamap.gee_export.requests import pixels
-from isamap.inference.prove.pattern import EPSG, column, grid_of
+from isamap.inference.prove.pattern import EPSG, column, grid_of, numbers
 from isamap.inference.prove.place import NAME, NotHere, ProofPlace
 from isamap.inference.prove.probe import Probe
 from isamap.inference.publishing.manifest import TEXT_LIMIT
@@ -85,23 +85,11 @@ def _asset(place: ProofPlace) -> Any:
     """Halves rounded as a stored composite rounds them, masked in the first column, with a property of full length."""
     import ee
 
-    name = place.asset("stored")
     halves = column(ee).subtract(21).divide(2).rename("v").updateMask(column(ee).gt(0))
-    place.note(f"task {NAME}-stored")
-    grid = grid_of(SIDE, SIDE)
-    task = ee.batch.Export.image.toAsset(
-        image=packed_whole(halves).set({"facts": "f" * TEXT_LIMIT}),
-        description=f"{NAME}-stored",
-        assetId=name,
-        crs=f"EPSG:{EPSG}",
-        crsTransform=list(grid.affine)[:6],
-        dimensions=f"{SIDE}x{SIDE}",
-        maxPixels=SIDE * SIDE,
-    )
-    operation = place.finished(ee.data.exportImage(ee.data.newTaskId(1)[0], dict(task.config or {}))["name"])
-    if "error" in operation and info_or_none(name) is None:
-        return {"failed": operation["error"].get("message", "")}
-    raster = pixels.fetch(ee.Image(name), grid, ["v"])
+    name, failure = _stored(place, "stored", packed_whole(halves).set({"facts": "f" * TEXT_LIMIT}))
+    if failure:
+        return {"failed": failure}
+    raster = pixels.fetch(ee.Image(name), grid_of(SIDE, SIDE), ["v"])
     expected = np.broadcast_to(np.rint((np.arange(SIDE) - 21) / 2), (SIDE, SIDE))
     inside = raster.valid_BHW[0]
     return {
@@ -109,6 +97,37 @@ def _asset(place: ProofPlace) -> Any:
         "masks": bool(inside[:, 1:].all() and not inside[:, 0].any()),
         "property": len(str((info_or_none(name) or {}).get("properties", {}).get("facts", ""))),
     }
+
+
+def _stored(place: ProofPlace, name: str, image: Any) -> tuple[str, str]:
+    """The id of an asset of the pattern's grid, and why it could not be written, if so."""
+    import ee
+
+    asset = place.asset(name)
+    place.note(f"task {NAME}-{name}")
+    task = ee.batch.Export.image.toAsset(
+        image=image,
+        description=f"{NAME}-{name}",
+        assetId=asset,
+        crs=f"EPSG:{EPSG}",
+        crsTransform=list(grid_of(SIDE, SIDE).affine)[:6],
+        dimensions=f"{SIDE}x{SIDE}",
+        maxPixels=SIDE * SIDE,
+    )
+    operation = place.finished(ee.data.exportImage(ee.data.newTaskId(1)[0], dict(task.config or {}))["name"])
+    failed = "error" in operation and info_or_none(asset) is None
+    return asset, operation["error"].get("message", "") if failed else ""
+
+
+def _half_mask(place: ProofPlace) -> Any:
+    """The mask of a stored pixel that was half masked, and its value."""
+    import ee
+
+    name, failure = _stored(place, "half", column(ee).add(8).toFloat().updateMask(0.5))
+    if failure:
+        return {"failed": failure}
+    image = ee.Image(name)
+    return {"mask": numbers(image.mask().toFloat(), 1, 1)[0][0], "value": numbers(image, 1, 1)[0][0]}
 
 
 def _twice(place: ProofPlace) -> Any:
@@ -166,6 +185,13 @@ PROBES = (
         {"pixels": True, "masks": True, "property": TEXT_LIMIT},
         "batch",
         60,
+    ),
+    Probe(
+        "exports.half-mask",
+        "stored masks are 0 or 1: a half masked pixel becomes a whole one",
+        _half_mask,
+        {"mask": 1, "value": 8},
+        eecu_s=60,
     ),
     Probe("exports.twice", "the same request id starts one task", _twice, {"one task": True}, "batch", 60),
     Probe("exports.usage", "tasks say what they cost", _usage, None, "plan"),

@@ -28,6 +28,22 @@ def column(ee: Any, step: int = STEP) -> ee.Image:
     return east.subtract(LEFT).divide(step).floor().toInt32().rename("v")
 
 
+def pattern_projection(ee: Any) -> ee.Projection:
+    """The pattern's grid."""
+    return ee.Projection(*pattern_transform())
+
+
+def pattern_transform() -> tuple[str, list[float]]:
+    """The pattern's grid as requests and reductions name it: CRS and transform."""
+    return f"EPSG:{EPSG}", list(grid_of(1, 1).affine)[:6]
+
+
+def pattern_box(ee: Any, left: float, right: float, rows: float = 1) -> ee.Geometry:
+    """The box between two columns of the pattern, from its top so many rows down."""
+    ends = [LEFT + STEP * left, TOP - STEP * rows, LEFT + STEP * right, TOP]
+    return ee.Geometry.Rectangle(ends, f"EPSG:{EPSG}", False)
+
+
 def numbers(image: ee.Image, width: int, height: int) -> list[list[Any]]:
     """The first band's pixels by row."""
     raster = pixels.fetch(image.select([0], ["v"]), grid_of(width, height), ["v"])

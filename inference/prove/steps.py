@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isamap.inference.prove import assets, constants, cost, exports, facts, graphs, refusals, rights, scripts, tiles
+from isamap.inference.prove import (
+    assets,
+    constants,
+    cost,
+    exports,
+    facts,
+    graphs,
+    pictures,
+    reducers,
+    refusals,
+    rights,
+    scripts,
+    tables,
+    tiles,
+)
 from isamap.inference.prove.probe import Probe
 
 STEPS: Mapping[str, tuple[Probe, ...]] = {
     "rights": rights.PROBES,
-    "constants": constants.PROBES,
+    "constants": (*constants.PROBES, *reducers.PROBES, *pictures.PROBES, *tables.PAGES),
     "facts": facts.PROBES,
     "graphs": graphs.PROBES,
     "cost": cost.PROBES,
     "refusals": refusals.PROBES,
-    "exports": exports.PROBES,
-    "assets": (*assets.PROBES, *tiles.PROBES),
+    "exports": (*tables.FILES, *exports.PROBES),
+    "assets": (*assets.PROBES, *tiles.PROBES, *tables.STORED),
     "scripts": scripts.PROBES,
 }
 TITLES: Mapping[str, str] = {

@@ -98,6 +98,13 @@ def test_a_histogram_counts_every_sample_once():
     assert found["histogram"] == np.histogram(X, edges)[0].tolist() and len(found["histogram"]) <= 4
 
 
+@pytest.mark.parametrize(("most", "width"), [(4, 2), (5, 1), (8, 1)])
+def test_the_most_buckets_are_rounded_up_to_a_power_of_two(most, width):
+    """apidocs ee-reducer-histogram, maxBuckets: "will be rounded up to a power of 2"."""
+    assert of_columns(ee.Reducer.histogram(most), list(range(8)))["histogram"]["bucketWidth"] == width
+    assert len(of_columns(ee.Reducer.autoHistogram(most), list(range(8)))["histogram"]) == 8 / width
+
+
 def test_the_means_of_buckets():
     found = of_columns(ee.Reducer.histogram(4, 5), [1, 2, 6, 8])["histogram"]
     assert found["bucketMeans"] == [1.5, 7] and found["bucketWidth"] == 5

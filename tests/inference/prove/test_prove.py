@@ -258,5 +258,5 @@ def test_the_whole_proof_holds_on_the_local_engine(tmp_path):
     proof = prove(out=tmp_path)
     assert proof.ok and proof.count(CONFIRMED) > 40, str(proof)
     measured = {verdict.name for verdict in proof.verdicts if verdict.status == MEASURED}
-    assert measured >= {probe.name for probe in STEPS["cost"]}
+    assert measured >= {probe.name for probe in STEPS["cost"] if probe.expected is None}
     assert {verdict.page for verdict in proof.verdicts if verdict.status == UNTRIED} <= {"labels"}

@@ -172,9 +172,11 @@ def bitwise_or() -> Reducer:
 
 
 def _bucketed(buckets: int | None, width: float | None) -> Callable[..., Any]:
+    """Counts in at most so many buckets, rounded up to a power of two (apidocs ee-reducer-histogram)."""
     if buckets is not None and buckets < 2:
         raise EngineError(f"Reducer.histogram: maxBuckets must be at least 2, got {buckets}.")
-    return partial(correlating.histogram, buckets=buckets or _BUCKETS, width=width or 0.0)
+    most = _BUCKETS if buckets is None else 1 << (buckets - 1).bit_length()
+    return partial(correlating.histogram, buckets=most, width=width or 0.0)
 
 
 @algorithm("Reducer.histogram")
