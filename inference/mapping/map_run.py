@@ -53,13 +53,13 @@ class MapRun:
         """ValueError for a device, a threshold or sets that the checkpoint cannot have."""
         options, lattice = request.options, lattice_of(trained)
         computing = options.computing
+        threshold = threshold_of(trained, computing.post)
+        limits = prediction_sets.limits_for(trained, wanted=options.sets)
         dates = (trained.frames,) if trained.frames else ()
         image_shape = (*dates, len(trained.bands), lattice.side, lattice.side)
         device = "cpu"
         if network is None:
             device = check_way(trained, Way(**computing.forward, device=computing.device), image_shape)
-        threshold = threshold_of(trained, computing.post)
-        limits = prediction_sets.limits_for(trained, wanted=options.sets)
         return cls(request, out, trained, lattice, device, threshold, limits, progress, network, judges)
 
     @property
