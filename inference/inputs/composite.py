@@ -33,7 +33,6 @@ from isamap.gee_export.requests.client import Client
 from isamap.gee_export.sentinel import composite, open_archives
 from isamap.inference.cutting.lattice import offset_from_crs_origin
 from isamap.inference.cutting.parallel import read_ahead
-from isamap.inference.cutting.windows import lattice_of
 from isamap.inference.inputs.block_rows import CACHE_SMALLEST_BYTES
 from isamap.inference.inputs.blocks import BlockRow, keep, kept, packed
 from isamap.inference.inputs.ground import Ground, ground_of, grown
@@ -60,8 +59,8 @@ class CompositeSource:
     """A composite's pixels from top to bottom, rounded as a dataset stores them (reflectance 1e-4, dB 0.01).
 
     Windows are counted from the region's first pixel and may reach beyond it as far as `ground` is seen. side_px: of a
-    request, at most. Of a region
-    with an outline only pixels inside it are wanted; those up to `reach_px` beyond are read too, in whole blocks.
+    request, at most. Of a region with an outline only pixels inside it are wanted; those up to the ground's `reach_px`
+    beyond are read too, in whole blocks.
 
     Blocks are fetched a row of them ahead, written to the folder given to `keep_in`, and removed on `release`, so an
     interrupted map fetches nothing twice and a finished part takes no room. months: of the composite, for what it costs
@@ -75,7 +74,6 @@ class CompositeSource:
     tags: dict[str, str]
     client: Client
     ground: Ground
-    reach_px: int = 0
     side_px: int = BLOCK_PX
     months: float = 1.0
     foreign: bool = field(default=False, init=False)
@@ -200,8 +198,9 @@ class CompositeSource:
 
     def _is_seen(self, block: Window) -> bool:
         """Whether a window of the network that looks at some of the block holds a pixel that is wanted."""
-        row, col = self.ground.seen.row + block.row - self.reach_px, self.ground.seen.col + block.col - self.reach_px
-        around = Window(row, col, block.height + 2 * self.reach_px, block.width + 2 * self.reach_px)
+        seen, reach_px = self.ground.seen, self.ground.reach_px
+        row, col = seen.row + block.row - reach_px, seen.col + block.col - reach_px
+        around = Window(row, col, block.height + 2 * reach_px, block.width + 2 * reach_px)
         return bool(self.wanted(around).any())
 
     def _file(self, block: Window) -> Path:
@@ -241,7 +240,7 @@ def open_composite(
         made, bands = _dated(made, (seen, period, settings), bands, trained.frames)
     return CompositeSource(
         made, region, bands, _identity(made, region, settings, connected, asset),
-        _tags(made, region, (period, settings), connected), Client.of(connected), ground, lattice_of(trained).reach,
+        _tags(made, region, (period, settings), connected), Client.of(connected), ground,
         settings.side_px(period.mean_months, BLOCK_PX) if asset is None else BLOCK_PX,
         period.mean_months * settings.statistics.cost if asset is None else 0.0,
     )  # fmt: skip

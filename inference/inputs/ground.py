@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class Ground:
     """Input pixels counted from a map's first one: what the network maps, and all that its windows look at.
 
-    The network maps more than the map where post-processing looks beyond its edges (CLAHE's blocks).
+    The network maps more than the map where post-processing looks beyond its edges (CLAHE's blocks). reach_px: pixels
+    beyond one that it may depend on, where there is ground beyond the map.
     """
 
     mapped: Window
     seen: Window
+    reach_px: int = 0
 
     @classmethod
     def of_file(cls, height: int, width: int) -> Ground:
@@ -41,7 +43,8 @@ class Ground:
             _blocks(origin, length, block_px, scale) for origin, length in ((lattice.row, height), (lattice.col, width))
         )
         mapped = _window(rows, cols)
-        return cls(mapped, _window(lattice.reached(rows, lattice.row), lattice.reached(cols, lattice.col)))
+        seen = _window(lattice.reached(rows, lattice.row), lattice.reached(cols, lattice.col))
+        return cls(mapped, seen, lattice.reach)
 
 
 def ground_of(region: Region, trained: Checkpoint, block_px: int = 1) -> Ground:

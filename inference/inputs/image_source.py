@@ -14,7 +14,6 @@ from isamap.gee_export.images.image_asset import ImageAsset, open_asset
 from isamap.gee_export.images.imagery import Imagery
 from isamap.gee_export.requests.client import Client
 from isamap.gee_export.sentinel.composite import Composite
-from isamap.inference.cutting.windows import lattice_of
 from isamap.inference.inputs.composite import LICENCE_EMBEDDINGS, LICENCE_SIMULATED, CompositeSource
 from isamap.inference.inputs.ground import ground_of, grown
 from isamap.inference.inputs.source import period_tags
@@ -82,7 +81,7 @@ def open_image(
     made = _composite(asset, laid.image, imagery)
     tags = _tags(asset, region, period, connected) | {"resampling": laid.resampling}
     identity = _identity(asset, region, connected)
-    return CompositeSource(made, region, bands, identity, tags, Client.of(connected), ground, lattice_of(trained).reach)
+    return CompositeSource(made, region, bands, identity, tags, Client.of(connected), ground)
 
 
 def _check_checkpoint(imagery: Imagery, trained: Checkpoint) -> None:

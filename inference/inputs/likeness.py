@@ -9,7 +9,7 @@ TerraMesh).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,19 +26,7 @@ LOWEST_SHARE = 1  # percent: the quantile that stands for the darkest pixel, as 
 TWICE_SHARE = 5  # percent: so much below 0 is no noise over water
 HAZE, HAZY_BLUE, CLEAR_BLUE = 0.03, (0.06, 0.105), 0.05
 UNLIKE_STD = 2.5  # of training's standard deviations, between the medians
-LEVEL_TAGS = ("level", "processing_level", "product_type")  # isamap's, GDAL's and ESA's names
 _OPTICAL = "reflectance"
-
-
-def check_level(tags: Mapping[str, str], trained: Checkpoint, name: str) -> None:
-    """ValueError where a file's own tags say another level of Sentinel-2 than the network was trained on."""
-    stated = [text.upper() for key, text in tags.items() if key.lower() in LEVEL_TAGS]
-    levels = {level for level in (L1C, L2A) for text in stated if level[1:] in text}
-    if trained.learned_levels and levels and levels.isdisjoint(trained.learned_levels):
-        raise ValueError(
-            f"input {name} holds Sentinel-2 {levels.pop()} by its tags, the checkpoint was trained on {trained.level}: "
-            f"give {trained.level}, or a checkpoint of the other level"
-        )
 
 
 def likeness_warnings(samples: Sequence[Raster], trained: Checkpoint) -> list[str]:

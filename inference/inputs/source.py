@@ -18,6 +18,7 @@ from isamap.gee_export.base.fill import Fill
 from isamap.gee_export.base.grid import Raster, Window, crop
 from isamap.gee_export.base.named_raster import open_named
 from isamap.gee_export.base.regions import Period
+from isamap.gee_export.sentinel.level import L1C, L2A
 from isamap.inference.cutting.lattice import offset_from_crs_origin
 from isamap.inference.inputs.block_rows import BlockRows
 from isamap.inference.inputs.ground import Ground
@@ -115,7 +116,6 @@ class GeoTiffSource:
         self.identity = f"{path.name} ({stat.st_size} bytes, changed {stat.st_mtime_ns})"
         carried = {name: text for name, text in dataset.tags().items() if name in CARRIED_TAGS}
         self.tags = {"input": path.name, **carried}
-        self.file_tags = dataset.tags()
 
     def read(self, window: Window) -> Raster:
         """The window in physical units; no-data, masks and values that are not finite are marked, never numbers."""
@@ -177,14 +177,17 @@ class GeoTiffSource:
         return values_BHW
 
 
+LEVEL_TAGS = ("level", "processing_level", "product_type")  # isamap's, GDAL's and ESA's names
 CARRIED_TAGS = ("period", "period_start", "period_end", "scenes", "simulated", "licence", "backscatter")
 
 
-def open_geotiff(path: str | os.PathLike[str], bands: Sequence[Any], backscatter: str | None = None) -> GeoTiffSource:
+def open_geotiff(
+    path: str | os.PathLike[str], bands: Sequence[Any], backscatter: str | None = None, levels: Sequence[str] = ()
+) -> GeoTiffSource:
     """The file as a source of `bands` (name and unit each, as a checkpoint has them), in that order.
 
     Bands are found by their descriptions. ValueError: no such file, no CRS, bands missing or named twice, integers
-    without a scale tag, or backscatter of the other kind (tag `backscatter`: sigma0 or gamma0).
+    without a scale tag, or tags that tell another backscatter (sigma0 or gamma0) or none of these levels of Sentinel-2.
     """
     path = Path(path)
     dataset = _open(path)
@@ -194,6 +197,7 @@ def open_geotiff(path: str | os.PathLike[str], bands: Sequence[Any], backscatter
         for band in bands:
             _check_unit(dataset, path, band, numbers[band.name])
         _check_backscatter(dataset, path, backscatter)
+        _check_level(dataset, path, levels)
         fill = Fill.of_file(dataset, list(numbers.values()), [band.unit for band in bands])
         return GeoTiffSource(dataset, numbers, path, fill)
     except BaseException:
@@ -276,6 +280,16 @@ def _check_backscatter(dataset: DatasetReader, path: Path, trained: str | None) 
         raise ValueError(
             f"input {path} holds {stored} backscatter, the checkpoint was trained on {trained}; they differ by about "
             "0.6 to 1.5 dB on flat ground: convert the file or take a checkpoint of its kind"
+        )
+
+
+def _check_level(dataset: DatasetReader, path: Path, learned: Sequence[str]) -> None:
+    stated = [text.upper() for key, text in dataset.tags().items() if key.lower() in LEVEL_TAGS]
+    levels = {level for level in (L1C, L2A) for text in stated if level[1:] in text}
+    if learned and levels and levels.isdisjoint(learned):
+        raise ValueError(
+            f"input {path.name} holds Sentinel-2 {levels.pop()} by its tags, the checkpoint was trained on "
+            f"{learned[0]}: give {learned[0]}, or a checkpoint of the other level"
         )
 
 

@@ -6,17 +6,15 @@ says which pixels are impervious by more than half, and counts of that are no ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-from rasterio.errors import RasterioError
 
-from isamap.gee_export.base.rasters import open_raster
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.inference.map_files.cog import LayerInfo, MapInfo, RowsFile, counts_of, write_layer
+from isamap.inference.map_files.layer_file import LayerFile
 from isamap.inference.map_files.legend import PROB_STEPS, ShareLegend
-from isamap.inference.map_files.map_file import SETTINGS_TAG, SHARE, TARGET_TAG, holds_shares, share_of, sidecar_of
+from isamap.inference.map_files.map_file import SHARE, TARGET_TAG, holds_shares, share_of
 from isamap.training.checkpoints.checkpoint import Checkpoint
 
 UNIT = "%"
@@ -28,26 +26,17 @@ def tags_of(trained: Checkpoint) -> dict[str, str]:
     return {TARGET_TAG: SHARE} if trained.target == SHARE else {}
 
 
-def check_free(tags: Mapping[str, str], out: Path) -> None:
-    """ValueError where another file has the name of the shares."""
-    path = share_of(out)
-    if holds_shares(tags) and path.exists() and not _is_ours(path):
-        raise ValueError(f"{path} exists and is no file of this map's shares: choose another --out, or move it")
-
-
-def is_missing(tags: Mapping[str, str], out: Path) -> bool:
-    """Whether the map's shares are to be there and are not."""
-    return holds_shares(tags) and not share_of(out).exists()
+def layer_of(out: Path) -> LayerFile:
+    """The file of a map's shares."""
+    return LayerFile(share_of(out), "shares", lambda raster: raster.units == (UNIT,))
 
 
 def settle_shares(rows: RowsFile, info: MapInfo, out: Path) -> None:
     """Writes the map's shares where its network learned them; else removes those of a map that is replaced."""
-    path = share_of(out)
     if holds_shares(info.tags):
-        _write(rows, info, path)
-    elif _is_ours(path):
-        path.unlink()
-        sidecar_of(path).unlink(missing_ok=True)
+        _write(rows, info, share_of(out))
+    else:
+        layer_of(out).remove()
 
 
 def mean_share(out: Path) -> float:
@@ -65,11 +54,3 @@ def _write(rows: RowsFile, info: MapInfo, path: Path) -> None:
         percent_HW = np.where(step_HW == UNKNOWN, UNKNOWN, np.rint(step_HW * 100 / PROB_STEPS)).astype(np.uint8)
         percents.append(np.stack([percent_HW, percent_HW]))
     write_layer(percents, LayerInfo(info.geobox, ShareLegend(), info.tags, UNIT), path)
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        with open_raster(path) as raster:
-            return raster.units == (UNIT,) and SETTINGS_TAG in raster.tags()
-    except (OSError, RasterioError, ValueError):
-        return False

@@ -10,16 +10,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from rasterio.errors import RasterioError
-
 from isamap.gee_export.base.atomic import make_folder
 from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.platform.lock import take
-from isamap.gee_export.base.rasters import open_raster
 from isamap.gee_export.base.storage import disk_fault, write_whole
-from isamap.inference.map_files.map_file import SETTINGS_TAG, probability_of
 
-COMPARED = ("model", "checkpoint", "region", "period", "input", "runtime", "precision", "tta", "post")
 ROWS, PROCESSED, SETTINGS, LOCK, BLOCKS = "rows.u8", "processed.u8", "settings.json", "lock", "blocks"
 
 
@@ -62,51 +57,6 @@ def forget(out: Path) -> None:
     with contextlib.suppress(Fault, OSError), (folder / LOCK).open("w") as lock:
         _claim(lock, out)
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def check_replaceable(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> None:
-    """ValueError where `out` or its probabilities are there and not of a map that has these tags.
-
-    The tags may be only those that are known so far: what differs in them is refused before anything takes time.
-    """
-    for path in () if overwrite else _present(out):
-        former = _tags(path)
-        if SETTINGS_TAG not in former:
-            raise ValueError(
-                f"{path} exists and is no map of isamap: choose another --out, or replace it with --overwrite"
-            )
-        differs = [
-            f"{name} {former.get(name, 'none')} there, {tags[name]} asked"
-            for name in COMPARED
-            if name in tags and former.get(name) != tags[name]
-        ]
-        if differs or tags.get(SETTINGS_TAG, former[SETTINGS_TAG]) != former[SETTINGS_TAG]:
-            raise ValueError(
-                f"{path} holds a map of other settings "
-                f"({'; '.join(differs) or 'other pixels or grid, or an older isamap'}): "
-                "choose another --out, or replace it with --overwrite"
-            )
-
-
-def is_there(out: Path, tags: Mapping[str, str], *, overwrite: bool) -> bool:
-    """Whether `out` already is the whole map that `tags` describe; ValueError where it is something else.
-
-    With `overwrite` it never is.
-    """
-    check_replaceable(out, tags, overwrite=overwrite)
-    return not overwrite and len(_present(out)) == 2
-
-
-def _present(out: Path) -> list[Path]:
-    return [path for path in (out, probability_of(out)) if path.exists()]
-
-
-def _tags(path: Path) -> dict[str, str]:
-    try:
-        with open_raster(path) as raster:
-            return raster.tags()
-    except (RasterioError, ValueError):
-        return {}
 
 
 def _claim(lock: IO, out: Path) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,10 @@ from isamap.gee_export.base.grid import Window
 from isamap.gee_export.base.options import from_options, takes_options
 from isamap.inference.cutting.arguments import checked_argument
 from isamap.inference.cutting.frame import Read
-from isamap.inference.cutting.windows import batch_of, lattice_of
+from isamap.inference.cutting.windows import batch_of
 from isamap.inference.inputs.checks import fill_warnings, input_warnings, step_warnings, why_empty
 from isamap.inference.inputs.source import InputSource
-from isamap.inference.map_files import cog, share_layer
-from isamap.inference.map_files.legend import Legend
+from isamap.inference.map_files import cog
 from isamap.inference.map_files.map_file import SETTINGS_TAG, sidecar_of
 from isamap.inference.map_files.share_layer import settle_shares
 from isamap.inference.mapping import job
@@ -36,18 +35,17 @@ from isamap.inference.mapping.eight_bits import ClassChange, class_change, class
 from isamap.inference.mapping.first_pass import FirstPass
 from isamap.inference.mapping.map_input import loaded, opened
 from isamap.inference.mapping.map_report import MapReport, report_of
+from isamap.inference.mapping.map_run import MapRun
 from isamap.inference.mapping.predict import Predictor
-from isamap.inference.mapping.request import MapOptions, MapRequest, check_keepable, keep
+from isamap.inference.mapping.request import MapOptions, MapRequest
 from isamap.inference.mapping.strips import PostprocessPass, Values
-from isamap.inference.postprocessing.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset, threshold_of
-from isamap.inference.postprocessing.prediction_sets import is_missing, limits_for, settle_sets
+from isamap.inference.postprocessing.postprocess import POSTPROCESSING, UNPROCESSED, PixelOffset
+from isamap.inference.postprocessing.prediction_sets import settle_sets
 from isamap.training.checkpoints.checkpoint import Checkpoint
 from isamap.training.checkpoints.curve import calibrated
-from isamap.training.checkpoints.ensemble import members_of
 from isamap.training.cpu import tune_cpu
 from isamap.training.runtimes.precisions import DEFAULT, INT8
-from isamap.training.runtimes.probabilities import OPENVINO, Probabilities, Way, check_way, open_probabilities
-from isamap.training.runtimes.quantized import tags_of
+from isamap.training.runtimes.probabilities import OPENVINO, Way, open_probabilities
 
 SENTINEL_STEP_M = 10.0  # of checkpoints that do not say on which step they were trained
 # of the way maps are made: a map of another version is neither taken as already there nor continued; 2: batch
@@ -58,7 +56,6 @@ REGION_VERSION = 5  # 4: ground beyond a region's edges is seen, windows lie whe
 OPENVINO_VERSION = 2  # of maps by OpenVINO; 2: NumPy's softmax, whose last bits differ from torch's
 POST_VERSION = 1  # of the way they are post-processed
 JUDGED_VERSION = 2  # of unfinished maps in 8 bits; 1: their first rows were wrong where a place had two rows of blocks
-FUNCTION = {"runtime": "function", "precision": "fp32"}  # what maps say of a function of Python (map_with.py)
 
 
 class EmptyMap(Fault):
@@ -96,87 +93,50 @@ def map_region(
 
 def map_requested(request: MapRequest, *, progress: bool = True, judges: bool = True) -> MapReport:
     """The map that a request asks for; as `map_region`. judges: a map in 8 bits says what they change on it."""
-    out, options, computing = request.file, request.options, request.options.computing
+    out, options = request.file, request.options
     trained = loaded(request.checkpoint, options.pixels.project)
     # Refusals before the source is opened, which may ask a server for minutes.
-    device = check_way(trained, Way(**computing.forward, device=computing.device), _image_shape(trained))
-    run_options = MapRun(request, progress, device, judges=judges and computing.precision == INT8)
-    threshold_of(trained, run_options.post)
-    limits_for(trained, out, wanted=options.sets)
-    job.check_replaceable(out, options.tags | _network_tags(trained, run_options), overwrite=run_options.overwrite)
-    share_layer.check_free(share_layer.tags_of(trained), out)
-    check_keepable(request, replaces=out.exists() or run_options.overwrite)
+    judges = judges and options.computing.precision == INT8
+    run = MapRun.of(request, trained, out=out, progress=progress, judges=judges)
+    run.place(options.tags | run.network_tags).check()
     with closing(opened(options, trained)) as source:
-        return mapped(source, trained, out, run_options)
+        return mapped(source, run)
 
 
-@dataclass(frozen=True)
-class MapRun:
-    """A request as it is run: on the device that computes; network: in the place of a checkpoint's; judges: by fp32."""
-
-    request: MapRequest
-    progress: bool
-    device: str
-    network: Probabilities | None = None
-    judges: bool = False
-
-    @property
-    def workers(self) -> int:
-        return self.request.options.computing.workers
-
-    @property
-    def overwrite(self) -> bool:
-        return self.request.overwrite
-
-    @property
-    def post(self) -> str:
-        return self.request.options.computing.post
-
-    @property
-    def forward(self) -> dict[str, Any]:
-        """What runs the network, as the map's tags say it."""
-        return self.request.options.computing.forward if self.network is None else FUNCTION
-
-    def keep(self) -> None:
-        """Writes the request beside the map, which a function of Python is no part of."""
-        if self.network is None:
-            keep(self.request)
-
-
-def mapped(source: InputSource, trained: Checkpoint, out: Path, options: MapRun) -> MapReport:
-    """The map of an open source by a checkpoint's network, or by the options' own."""
-    begun = time.monotonic()
-    legend = Legend.of(trained.classes, trained.thresholds)
-    sets = limits_for(trained, out, wanted=options.request.options.sets)
-    info = cog.MapInfo(_finer(source.geobox, trained.scale), legend, _tags(source, trained, options))
-    is_whole = not is_missing(sets, out) and not share_layer.is_missing(info.tags, out)
-    if job.is_there(out, info.tags, overwrite=options.overwrite) and is_whole:
+def mapped(source: InputSource, run: MapRun) -> MapReport:
+    """The map of an open source by a checkpoint's network, or by the run's own."""
+    begun, out, scale = time.monotonic(), run.out, run.trained.scale
+    geobox = _finer(source.geobox, scale)
+    cleaning = Cleaning.of(run.computing, geobox, run.legend)
+    settings = _settings(source, run, cleaning)
+    info = cog.MapInfo(geobox, run.legend, _tags(source, run, cleaning, settings))
+    if run.place(info.tags).is_whole():
         job.forget(out)
-        options.keep()
+        run.keep()
         return replace(report_of(info, out, _finished(info, out)), already_there=True)
     tune_cpu()
-    notes = step_warnings(source.geobox, trained.dataset.get("step_m", SENTINEL_STEP_M))
-    settings = _settings(source, trained, options) | {"device": options.device}  # whose last bits differ
-    settings |= {"judged": JUDGED_VERSION} if options.judges else {}
+    notes = step_warnings(source.geobox, run.trained.dataset.get("step_m", SENTINEL_STEP_M))
+    settings |= {"device": run.device}  # whose last bits differ
+    settings |= {"judged": JUDGED_VERSION} if run.judges else {}
     with rasterio.Env(GDAL_CACHEMAX=source.cache_bytes), job.started(out, settings) as folder:
         source.keep_in(folder / job.BLOCKS)
-        notes += _told(source, trained, options) if source.foreign else []
+        notes += _told(source, run) if source.foreign else []
         for text in notes:
             warnings.warn(text, stacklevel=4)
-        second = _second(source, trained, options)
-        rows = cog.RowsFile(folder / job.ROWS, source.ground.mapped.width * trained.scale, second.bands)
-        first = FirstPass(source, lattice_of(trained), trained.scale, rows)
-        judge = partial(_judged, source, trained, options, second) if options.judges and not first.done else None
+        second = _second(source, run)
+        rows = cog.RowsFile(folder / job.ROWS, source.ground.mapped.width * scale, second.bands)
+        first = FirstPass(source, run.lattice, scale, rows)
+        judge = partial(_judged, source, run, second) if run.judges and not first.done else None
         change, resumed = kept_change(folder, judge), first.done
         if not first.is_done:
-            predictor, read = _predictor(source, trained, options, second)
-            first.run(predictor, read, workers=options.workers, progress=options.progress)
-        processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, info.geobox.shape[1]))
+            predictor, read = _predictor(source, run, second)
+            first.run(predictor, read, workers=run.computing.workers, progress=run.progress)
+        processed = second.apply(rows, cog.RowsFile(folder / job.PROCESSED, geobox.shape[1]))
         reason = why_empty(source) if processed.is_unknown else ""
         if not reason:
-            cleaned = _cleaning(source, trained, options).apply(processed, folder)
-            layers = partial(settle_sets, cleaned, sets, info, out), partial(settle_shares, cleaned, info, out)
-            counts = cog.write(cleaned, info, out, partial(_keep, layers, options), level=cog.MAP_LEVEL)
+            cleaned = cleaning.apply(processed, folder)
+            layers = partial(settle_sets, cleaned, run.limits, info, out), partial(settle_shares, cleaned, info, out)
+            counts = cog.write(cleaned, info, out, partial(_keep, layers, run), level=cog.MAP_LEVEL)
     if reason:
         raise EmptyMap(f"{out} was not written: {reason}")
     seconds = time.monotonic() - begun
@@ -184,16 +144,16 @@ def mapped(source: InputSource, trained: Checkpoint, out: Path, options: MapRun)
     return replace(report, seconds=seconds, resumed_rows=resumed, change=change, warnings=(*notes, *report.warnings))
 
 
-def _told(source: InputSource, trained: Checkpoint, options: MapRun) -> list[str]:
+def _told(source: InputSource, run: MapRun) -> list[str]:
     """Sentences about a foreign image; only a network of isamap's knows which values it learned from."""
-    return input_warnings(source, trained) if options.network is None else fill_warnings(source)
+    return input_warnings(source, run.trained) if run.network is None else fill_warnings(source)
 
 
-def _keep(layers: Iterable[Callable[[], None]], options: MapRun) -> None:
+def _keep(layers: Iterable[Callable[[], None]], run: MapRun) -> None:
     """Writes what else belongs to a map: its sets and shares if any, and its request."""
     for settle in layers:
         settle()
-    options.keep()
+    run.keep()
 
 
 def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
@@ -204,51 +164,36 @@ def _finished(info: cog.MapInfo, out: Path) -> np.ndarray:
     return counts
 
 
-def _cleaning(source: InputSource, trained: Checkpoint, options: MapRun) -> Cleaning:
-    """The masks and the sieve that follow the classes."""
-    legend = Legend.of(trained.classes, trained.thresholds)
-    return Cleaning.of(options.request.options.computing, _finer(source.geobox, trained.scale), legend)
-
-
-def _second(source: InputSource, trained: Checkpoint, options: MapRun) -> PostprocessPass:
+def _second(source: InputSource, run: MapRun) -> PostprocessPass:
     """The pass over the whole map that follows the network's, with blocks counted from the windows' origin."""
-    legend, mapped, scale = Legend.of(trained.classes, trained.thresholds), source.ground.mapped, trained.scale
+    mapped, scale = source.ground.mapped, run.trained.scale
     offset = PixelOffset((source.origin[0] + mapped.row) * scale, (source.origin[1] + mapped.col) * scale)
-    post, (height, width) = POSTPROCESSING[options.post], source.geobox.shape
+    post, (height, width) = POSTPROCESSING[run.computing.post], source.geobox.shape
     inner = Window(-mapped.row, -mapped.col, height, width).times(scale)
-    return PostprocessPass(post, threshold_of(trained, options.post), legend, offset, inner)
+    return PostprocessPass(post, run.threshold, run.legend, offset, inner)
 
 
-def _predictor(
-    source: InputSource, trained: Checkpoint, options: MapRun, second: PostprocessPass
-) -> tuple[Predictor, Read]:
+def _predictor(source: InputSource, run: MapRun, second: PostprocessPass) -> tuple[Predictor, Read]:
     """What maps windows of the source, and what reads them."""
-    forward = options.network or open_probabilities(trained, Way(**options.forward, device=options.device))
-    view_of, batch = view(source, trained), batch_of(lattice_of(trained), trained.scale, options.device)
+    trained, scale = run.trained, run.trained.scale
+    forward = run.network or open_probabilities(trained, Way(**run.forward, device=run.device))
+    view_of, batch = view(source, trained), batch_of(run.lattice, scale, run.device)
     values = _values(second, trained)
-    return Predictor(
-        forward, view_of.channels, trained.scale, second.legend, view_of.arrange, values, batch
-    ), view_of.read
+    return Predictor(forward, view_of.channels, scale, second.legend, view_of.arrange, values, batch), view_of.read
 
 
-def _judged(source: InputSource, trained: Checkpoint, options: MapRun, second: PostprocessPass) -> ClassChange:
+def _judged(source: InputSource, run: MapRun, second: PostprocessPass) -> ClassChange:
     """What the precision changes; judged before any row is mapped, because none is read again later."""
-    predictor, read = _predictor(source, trained, options, second)
-    fp32 = Way(**options.forward | {"runtime": "torch", "precision": DEFAULT}, device=options.device)
-    classes = replace(predictor, values=partial(classes_of, trained))
-    windows = spread_windows(source.ground.mapped, lattice_of(trained).side)
-    return class_change(classes, open_probabilities(trained, fp32), read, windows)
+    predictor, read = _predictor(source, run, second)
+    fp32 = Way(**run.forward | {"runtime": "torch", "precision": DEFAULT}, device=run.device)
+    classes = replace(predictor, values=partial(classes_of, run.trained))
+    windows = spread_windows(source.ground.mapped, run.lattice.side)
+    return class_change(classes, open_probabilities(run.trained, fp32), read, windows)
 
 
 def _values(second: PostprocessPass, trained: Checkpoint) -> Values:
     """What the first pass keeps, of probabilities after the checkpoint's curve if it has one."""
     return lambda blended_KHW, legend: second.values(calibrated(trained, blended_KHW, axis=0), legend)
-
-
-def _image_shape(trained: Checkpoint) -> tuple[int, ...]:
-    side = lattice_of(trained).side
-    dates = (trained.frames,) if trained.frames else ()
-    return (*dates, len(trained.bands), side, side)
 
 
 def _finer(geobox: GeoBox, scale: int) -> GeoBox:
@@ -257,53 +202,45 @@ def _finer(geobox: GeoBox, scale: int) -> GeoBox:
     return GeoBox((height * scale, width * scale), geobox.affine * Affine.scale(1 / scale), geobox.crs)
 
 
-def _settings(source: InputSource, trained: Checkpoint, options: MapRun) -> dict[str, Any]:
+def _settings(source: InputSource, run: MapRun, cleaning: Cleaning) -> dict[str, Any]:
     """All that decides the map's file, its pixels and what it says of them: equal settings, equal map."""
-    processed = {} if options.post == UNPROCESSED else {"post": options.post, "post_version": POST_VERSION}
+    post, lattice = run.computing.post, run.lattice
+    processed = {} if post == UNPROCESSED else {"post": post, "post_version": POST_VERSION}
     settings = {
         "version": VERSION if source.foreign else REGION_VERSION,
-        "checkpoint": trained.fingerprint,
+        "checkpoint": run.trained.fingerprint,
         "pixels": source.identity,
         "grid": [str(source.geobox.crs), list(source.geobox.affine)[:6], list(source.geobox.shape)],
         "origin": list(source.origin),
         # The tags too: files that differ in what they say of themselves are not the same bytes.
         "about": dict(source.tags),
     }
-    further = tags_of(trained, options.forward["precision"]) | _cleaning(source, trained, options).settings
-    further |= {"openvino": OPENVINO_VERSION} if options.forward["runtime"] == OPENVINO else {}
-    further |= {"sets": True} if options.request.options.sets else {}
-    lattice = lattice_of(trained)
+    further = run.precision_tags | cleaning.settings
+    further |= {"openvino": OPENVINO_VERSION} if run.forward["runtime"] == OPENVINO else {}
+    further |= {"sets": True} if run.limits else {}
     exact = {"windows": [lattice.side, lattice.stride, lattice.halo]} if lattice.halo else {}
-    return settings | options.forward | further | processed | exact
+    return settings | run.forward | further | processed | exact
 
 
-def _tags(source: InputSource, trained: Checkpoint, options: MapRun) -> dict[str, str]:
+def _tags(source: InputSource, run: MapRun, cleaning: Cleaning, settings: Mapping[str, Any]) -> dict[str, str]:
     """The file's metadata (docs/reference/formats.md, "Map"), no clock times and no paths."""
+    trained = run.trained
     simulated = {"input": source.tags.get("simulated") == "true", "training": trained.simulated}
     parts = [name for name, so in simulated.items() if so]
-    description = _network_tags(trained, options) | {
+    description = run.network_tags | {
         "classes": ",".join(trained.classes),
         "backscatter": trained.backscatter,
         "simulated": "true" if parts else "false",
         "licence": source.tags.get("licence", "unknown: see the input's own"),
-        SETTINGS_TAG: job.fingerprint(_settings(source, trained, options)),
+        SETTINGS_TAG: job.fingerprint(settings),
     }
-    description |= _cleaning(source, trained, options).tags
+    description |= cleaning.tags
     if trained.calibration:
         description["calibration"] = trained.calibration["method"]
     if parts:
         description["simulated_parts"] = ", ".join(parts)
-    if options.post != UNPROCESSED:
-        description["post_threshold"] = f"{threshold_of(trained, options.post):g}"
+    if run.computing.post != UNPROCESSED:
+        description["post_threshold"] = f"{run.threshold:g}"
     elif len(trained.classes) == 2:
-        description["threshold"] = f"{Legend.of(trained.classes, trained.thresholds).threshold:g}"
+        description["threshold"] = f"{run.legend.threshold:g}"
     return dict(source.tags) | description
-
-
-def _network_tags(trained: Checkpoint, how: MapRun) -> dict[str, str]:
-    """What the map says of the network and of how it is run."""
-    processed = {} if how.post == UNPROCESSED else {"post": how.post}
-    members = members_of(trained)
-    joined = {"members": ",".join(members)} if members else {}
-    run = how.forward | tags_of(trained, how.forward["precision"]) | joined
-    return {"model": trained.model, "checkpoint": trained.fingerprint} | run | processed | share_layer.tags_of(trained)

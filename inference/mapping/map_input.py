@@ -7,7 +7,6 @@ from contextlib import closing
 from typing import Any
 
 from isamap.gee_export.base.storage import is_remote
-from isamap.inference.inputs.likeness import check_level
 from isamap.inference.inputs.source import InputSource, open_geotiff, period_tags
 from isamap.inference.mapping.request import MapOptions
 from isamap.inference.postprocessing.postprocess import POSTPROCESSING
@@ -45,8 +44,7 @@ def opened(options: MapOptions, trained: Checkpoint) -> InputSource:
             f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region with a --period, "
             "or take a checkpoint of composites (frames=0)"
         )
-    source = open_geotiff(pixels.input, trained.bands, trained.backscatter)
-    check_level(source.file_tags, trained, source.path.name)
+    source = open_geotiff(pixels.input, trained.bands, trained.backscatter, trained.learned_levels)
     if not when.is_open:
         source.tags |= period_tags(when.composite)
     return source

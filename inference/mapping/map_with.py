@@ -13,10 +13,10 @@ from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.options import from_options
 from isamap.gee_export.datasets.dataset import Dataset
 from isamap.inference.cutting.arguments import checked_argument
-from isamap.inference.mapping import job
-from isamap.inference.mapping.map import MapRun, mapped
+from isamap.inference.mapping.map import mapped
 from isamap.inference.mapping.map_input import opened
 from isamap.inference.mapping.map_report import MapReport
+from isamap.inference.mapping.map_run import MapRun
 from isamap.inference.mapping.request import MapRequest
 from isamap.training.checkpoints.checkpoint import BandNorm, Checkpoint
 from isamap.training.runtimes.probabilities import Probabilities
@@ -60,11 +60,10 @@ def map_with(
     identity = {"checkpoint": described.model, "out": out, "overwrite": overwrite, "workers": workers, **options}
     request = from_options(MapRequest, identity)
     shown = checked_argument("progress", progress, bool)
-    run_options = MapRun(request, shown, "cpu", network=_probabilities(function))
-    tags = request.options.tags | {"model": described.model, "checkpoint": described.fingerprint}
-    job.check_replaceable(request.file, tags, overwrite=overwrite)
+    run = MapRun.of(request, described, out=request.file, progress=shown, network=_probabilities(function))
+    run.place(request.options.tags | {"model": described.model, "checkpoint": described.fingerprint}).check_map()
     with closing(opened(request.options, described)) as source:
-        return mapped(source, described, request.file, run_options)
+        return mapped(source, run)
 
 
 class _Input:

@@ -99,8 +99,10 @@ def large(name: str) -> np.ndarray:
 
 def test_the_ground_around_a_box_is_that_of_the_halo():
     """A window of 352 px is not fetched where the network looks 22 px far."""
-    seen = Ground.around(100, 100, Lattice(352, 304, 7, 7, halo=24)).seen
-    assert -24 >= seen.row > -24 - 8 and 124 <= seen.row_end < 124 + 8
+    lattice = Lattice(352, 304, 7, 7, halo=24)
+    ground = Ground.around(100, 100, lattice)
+    assert -24 >= ground.seen.row > -24 - 8 and 124 <= ground.seen.row_end < 124 + 8
+    assert ground.reach_px == lattice.reach == 31
 
 
 @pytest.mark.long

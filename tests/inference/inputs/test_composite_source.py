@@ -69,7 +69,7 @@ def opened(plot, trained, home, reconnected, tmp_path):
 
     def open_it(region: Region = plots.REGION):
         source = open_composite(region, JUNE, trained[1], project=None, catalog=str(plot.folder))
-        source.ground, source.reach_px = Ground.of_file(*source.geobox.shape), 0
+        source.ground = Ground.of_file(*source.geobox.shape)
         source.keep_in(tmp_path / "blocks")
         return source
 
@@ -385,7 +385,7 @@ def test_a_map_reads_the_asset_of_the_composite_and_no_scene(plot, trained, home
     monkeypatch.setattr(composites, "build", lambda *_: pytest.fail("composed again"))
     read = open_composite(plots.REGION, JUNE, trained[1], **server, asset=STORED)
     for source in (direct, read):
-        source.ground, source.reach_px = Ground.of_file(*source.geobox.shape), 0
+        source.ground = Ground.of_file(*source.geobox.shape)
         source.keep_in(home / ("direct" if source is direct else "read"))
     for left, right in zip(read_all(direct), read_all(read), strict=True):
         np.testing.assert_array_equal(left, right)

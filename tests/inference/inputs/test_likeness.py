@@ -12,10 +12,10 @@ from affine import Affine
 from odc.geo.geobox import GeoBox
 
 from isamap.gee_export.base.grid import Raster
-from isamap.inference.inputs.likeness import check_level, likeness_warnings
+from isamap.inference.inputs.likeness import likeness_warnings
 from isamap.inference.mapping.map import map_region
 from isamap.training.checkpoints.checkpoint import BandNorm
-from tests.inference.conftest import write_tif
+from tests.inference.conftest import stored_scene, write_tif
 from tests.support.shared_data import SHARED
 
 OPTICAL = ("B2", "B3", "B4", "B8")
@@ -86,26 +86,6 @@ def test_values_far_from_the_training_are_told_by_band():
     assert "B8 0.59" in sentence and "B2" not in sentence and "fine-tune" in sentence
 
 
-@pytest.mark.parametrize(
-    "tags",
-    [{"level": "L1C"}, {"PROCESSING_LEVEL": "Level-1C"}, {"PRODUCT_TYPE": "S2MSI1C"}],
-    ids=lambda tags: next(iter(tags)),
-)
-def test_a_level_that_the_file_states_is_refused(tags):
-    with pytest.raises(ValueError, match=r"holds Sentinel-2 L1C by its tags, the checkpoint was trained on L2A"):
-        check_level(tags, GROUND, "a.tif")
-
-
-@pytest.mark.parametrize("tags", [{}, {"level": "L2A"}, {"TIFFTAG_TYPE": "1c"}])
-def test_the_same_level_and_no_level_are_taken(tags):
-    check_level(tags, GROUND, "a.tif")
-
-
-@pytest.mark.parametrize("level", ["L1C", "L2A"])
-def test_a_network_of_both_levels_takes_either(level):
-    check_level({"level": level}, BOTH, "a.tif")
-
-
 def real(name: str) -> list[Raster]:
     """A real scene as one window."""
     path = SHARED / name
@@ -143,6 +123,12 @@ def test_the_map_of_an_image_with_the_offset_says_so(run, tmp_path):
     stored[4:] = -1200
     report = map_region(run, input=write_tif(tmp_path / "a.tif", stored), out=tmp_path / "map.tif", progress=False)
     assert "1000 was not subtracted" in str(report)
+
+
+def test_the_map_of_an_image_of_another_level_is_refused(make_checkpoint, tmp_path):
+    image = write_tif(tmp_path / "a.tif", stored_scene(20, 20), tags={"level": "L1C"})
+    with pytest.raises(ValueError, match=r"a.tif holds Sentinel-2 L1C by its tags, .* trained on L2A: give L2A"):
+        map_region(make_checkpoint(composite={"level": "l2a"}), input=image, out=tmp_path / "map.tif")
 
 
 def test_complex_numbers_are_refused(run, tmp_path):

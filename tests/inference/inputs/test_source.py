@@ -115,6 +115,22 @@ def test_gamma0_for_a_sigma0_network_is_refused(tmp_path):
     open_geotiff(path, BANDS, backscatter="gamma0").close()
 
 
+LEVELS = [{"level": "L1C"}, {"PROCESSING_LEVEL": "Level-1C"}, {"PRODUCT_TYPE": "S2MSI1C"}]
+
+
+@pytest.mark.parametrize("tags", LEVELS, ids=lambda tags: next(iter(tags)))
+def test_a_level_that_the_file_states_is_refused(tmp_path, tags):
+    path = write_tif(tmp_path / "a.tif", stored_scene(9, 9), tags=tags)
+    with pytest.raises(ValueError, match=r"holds Sentinel-2 L1C by its tags, the checkpoint was trained on L2A"):
+        open_geotiff(path, BANDS, levels=("L2A",))
+    open_geotiff(path, BANDS, levels=("L2A", "L1C")).close()
+
+
+@pytest.mark.parametrize("tags", [{}, {"level": "L2A"}, {"TIFFTAG_TYPE": "1c"}])
+def test_the_same_level_and_no_level_are_taken(tmp_path, tags):
+    open_geotiff(write_tif(tmp_path / "a.tif", stored_scene(9, 9), tags=tags), BANDS, levels=("L2A",)).close()
+
+
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     refused(tmp_path / "none.tif", "no such file")
 
