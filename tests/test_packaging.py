@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import isamap
+from tests.test_readme import GROUND, QUARTER, commands
 
 BACKEND = "setuptools.build_meta"
 ROOT = Path(__file__).resolve().parents[1]
@@ -139,13 +141,43 @@ def test_an_editable_installation_is_the_clone_itself(copy, tmp_path):
     assert Path(file).resolve() == fresh.resolve() and bare == ["None"] * 3
 
 
+def environment_of_needs(folder: Path) -> Path:
+    """The Python of a new virtual environment that has what isamap needs, and no isamap that is editable here."""
+    python = empty_environment(folder)
+    [packages] = (folder / "lib").glob("python*/site-packages")
+    # Python reads no .pth files in a folder that a .pth file names: an editable isamap of this environment is left out.
+    (packages / "needs.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    return python
+
+
+@pytest.mark.long
+def test_the_commands_of_both_readmes_run_from_the_two_wheels(wheels, tmp_path):
+    """In a folder without the clone; `export_patches.py` is the clone's."""
+    python = environment_of_needs(tmp_path / "venv")
+    ours = sorted(map(str, wheels.glob("*.whl")))
+    subprocess.run([*pip_for(python), "install", "--no-deps", "--no-index", *ours], check=True)
+    (tmp_path / "work").mkdir()
+
+    def run(*words: str) -> str:
+        done = subprocess.run([str(python), "-E", *words], cwd=tmp_path / "work", capture_output=True, text=True)
+        assert done.returncode == 0, f"{words}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    where = run("-c", "import isamap, isamap.inference, local_ee; print(isamap.inference.__file__, local_ee.__file__)")
+    assert all(Path(file).is_relative_to(tmp_path / "venv") for file in where.split())
+    for command in commands("bash"):
+        if command.startswith("isamap"):
+            run("-m", "isamap", *shlex.split(command.replace(GROUND, QUARTER))[1:])
+    block = re.search(r"^```python\n(.*?)^```", (ROOT / "local_ee" / "README.md").read_text("utf-8"), re.M | re.S)
+    (tmp_path / "work" / "test_mean.py").write_text(block[1])
+    for words in (["--ee-record", "answers.json"], ["--ee-replay", "answers.json"]):
+        assert "1 passed" in run("-m", "pytest", "-p", "local_ee.pytest_plugin", "-p", "no:cacheprovider", *words)
+
+
 @pytest.mark.long
 def test_a_clone_runs_without_installation(copy, tmp_path):
     """In an environment that has what isamap needs, and not isamap."""
-    python = empty_environment(tmp_path / "venv")
-    [packages] = (tmp_path / "venv" / "lib").glob("python*/site-packages")
-    # Python reads no .pth files in a folder that a .pth file names: an editable isamap of this environment is left out.
-    (packages / "needs.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    python = environment_of_needs(tmp_path / "venv")
     outside = subprocess.run([str(python), "-E", "-c", "import isamap"], capture_output=True, text=True, cwd=tmp_path)
     if outside.returncode == 0:
         pytest.skip("isamap is installed here, and not as an editable installation")
