@@ -29,6 +29,7 @@ from isamap.gee_export.sentinel.speckle import SPECKLE  # noqa: E402
 from isamap.reproduction import STUDIES  # noqa: E402
 from isamap.training.checkpoints import checkpoint as ck  # noqa: E402
 from isamap.training.checkpoints.judged import judged_table  # noqa: E402
+from isamap.training.checkpoints.places import PACKAGED  # noqa: E402
 from isamap.training.models.configurations import CONFIGURATIONS  # noqa: E402
 
 DOCS = ROOT / "docs"
@@ -81,9 +82,9 @@ def _lines(table: str) -> str:
     return f"\n{table}\n"
 
 
-def _starters_grounds() -> str:
-    """How the network that comes with isamap was judged, as its card says it."""
-    judged = ck.load("starter").origin["judged"]
+def _grounds_of(name: str) -> str:
+    """How a network that comes with isamap was judged, as its card says it."""
+    judged = ck.load(name).origin["judged"]
     return _lines(f"{judged['about']}\n\n{judged_table(judged['grounds'])}")
 
 
@@ -112,7 +113,7 @@ BLOCKS: tuple[Block, ...] = (
         lambda: _lines(label_table.markdown_classes()),
         "<!-- /classes -->",
     ),
-    ("<!-- judged: starter -->", _starters_grounds, "<!-- /judged -->"),
+    *((f"<!-- judged: {name} -->", partial(_grounds_of, name), "<!-- /judged -->") for name in PACKAGED),
     ("<!-- tables: tables.markdown() -->", lambda: _lines(tables.markdown()), "<!-- /tables -->"),
     ("<!-- tree: counts.tree() -->", lambda: _lines(f"```text\n{tree()}\n```"), "<!-- /tree -->"),
 )

@@ -24,6 +24,7 @@ from isamap.training.accuracy.point_threshold import PointSample, choose_thresho
 from isamap.training.checkpoints import checkpoint as ck
 
 BANDS = ("B2", "B3", "B4", "B8", "B11")
+RADAR = ("VV", "VH")  # in dB
 CELL_PX = 25
 DENMARK = "637U_59R_1_3"  # of TerraMesh like 433D, without the offset
 COUNTRY_OF = {TERRAMIND: "Chile", DENMARK: "Denmark"}
@@ -39,7 +40,7 @@ BUILT = {"leipzig": "urban", "slovenia": 8, "terramesh": 5}
 
 @dataclass(frozen=True, eq=False)
 class KnownGround:
-    """An image of the bands BANDS in reflectance, and pixels (row, col) whose class is known, with their cells.
+    """An image of BANDS in reflectance and any RADAR, and pixels (row, col) whose class is known, with their cells.
 
     told: place, level and pixels in words, for tables.
     """
@@ -77,7 +78,7 @@ def leipzig(data: Path, out: Path) -> KnownGround:
     stored = {name.upper().replace("B0", "B"): pixels[at] for at, name in enumerate(names)}
     points = read_table(data / "leipzig" / "leipzig_points.gpkg")
     col, row = ~profile["transform"] * (np.array([p.x for p in points.shapes]), np.array([p.y for p in points.shapes]))
-    image = _written(out / "leipzig.tif", stored, profile["transform"], "EPSG:32632")
+    image = written(out / "leipzig.tif", stored, profile["transform"], "EPSG:32632")
     urban = points.columns["land_cover"] == BUILT["leipzig"]
     told = f"Leipzig, L1C, {len(urban)} field points, {urban.sum()} urban"
     return KnownGround("leipzig", told, image, np.floor(row).astype(int), np.floor(col).astype(int), urban)
@@ -93,21 +94,23 @@ def slovenia(data: Path, out: Path) -> KnownGround:
     affine = Affine((east - west) / label.shape[1], 0, west, 0, (south - north) / label.shape[0], north)
     stored = {band: median[..., at] for band, at in SLOVENIA_BANDS.items()}
     row, col = np.nonzero(label > 0)
-    image = _written(out / "slovenia.tif", stored, affine, "EPSG:32633")
+    image = written(out / "slovenia.tif", stored, affine, "EPSG:32633")
     artificial = label[row, col] == BUILT["slovenia"]
     told = f"Slovenia, L1C, a road and houses, {_share(artificial)}"
     return KnownGround("slovenia", told, image, row, col, artificial)
 
 
 def terramesh(data: Path, out: Path, patch: str, offset: int) -> KnownGround:
-    """A patch of TerraMesh (L2A) with its LULC: class 5 is built, and calls whole hamlets so."""
+    """A patch of TerraMesh (L2A, gamma0) with its LULC: class 5 is built, and calls whole hamlets so."""
     with rasterio.open(data / "terramind" / "S2L2A" / f"{patch}.tif") as source:
         pixels, affine, crs = (source.read() + float(offset)) * 1e-4, source.transform, source.crs
     with rasterio.open(data / "terramind" / "LULC" / f"{patch}.tif") as source:
         label = source.read(1)
-    stored = {band: pixels[TERRAMIND_BANDS.index(band)] for band in BANDS}
+    with rasterio.open(data / "terramind" / "S1RTC" / f"{patch}.tif") as source:
+        backscatter = dict(zip(RADAR, source.read(), strict=True))
+    stored = {band: pixels[TERRAMIND_BANDS.index(band)] for band in BANDS} | backscatter
     row, col = np.nonzero(label > 0)
-    image = _written(out / f"{patch}.tif", stored, affine, f"EPSG:{crs.to_epsg()}")
+    image = written(out / f"{patch}.tif", stored, affine, f"EPSG:{crs.to_epsg()}")
     built = label[row, col] == BUILT["terramesh"]
     level = f"L2A less {-offset}" if offset else "L2A"
     told = f"{COUNTRY_OF[patch]} (TerraMesh {patch[:4]}), {level}, {_share(built)}"
@@ -119,13 +122,19 @@ def _share(is_impervious_N: np.ndarray) -> str:
 
 
 def judged(checkpoint: Path, grounds: Sequence[KnownGround], out: Path) -> dict[str, dict[str, Any]]:
-    """By ground: OA, F1 of impervious and AUC of a checkpoint's map, each with its interval, and F1 at two thresholds.
+    """By ground: how a checkpoint's map did (figures_of)."""
+    probabilities = {ground.name: mapped(checkpoint, ground, out) for ground in grounds}
+    return figures_of(probabilities, threshold_of(checkpoint), grounds)
+
+
+def figures_of(
+    probabilities: Mapping[str, np.ndarray], threshold: float, grounds: Sequence[KnownGround]
+) -> dict[str, dict[str, Any]]:
+    """By ground: OA, F1 of impervious and AUC, each with its interval, and F1 at two thresholds.
 
     from_others: the threshold of the best mean F1 on all other grounds. from_points: of Leipzig alone, F1 of points
     that did not choose the threshold (training/accuracy/point_threshold.py).
     """
-    threshold = threshold_of(checkpoint)
-    probabilities = {ground.name: mapped(checkpoint, ground, out) for ground in grounds}
     counts = {
         ground.name: by_cell(probabilities[ground.name], ground.impervious_N, ground.cell_N) for ground in grounds
     }
@@ -225,11 +234,12 @@ def drawn(counts_C2S: np.ndarray) -> np.ndarray:
     return (times.astype(np.float64) @ counts_C2S.reshape(count, -1)).reshape(-1, *counts_C2S.shape[1:])
 
 
-def _written(path: Path, stored: Mapping[str, np.ndarray], affine: Affine, crs: str) -> Path:
-    """The bands BANDS as float32 reflectance with their names."""
-    height, width = next(iter(stored.values())).shape
-    profile = {"driver": "GTiff", "height": height, "width": width, "count": len(BANDS), "dtype": "float32"}
+def written(path: Path, stored: Mapping[str, np.ndarray], affine: Affine, crs: str) -> Path:
+    """Those of BANDS and RADAR that are stored, as float32 with their names."""
+    names = [name for name in (*BANDS, *RADAR) if name in stored]
+    height, width = stored[names[0]].shape
+    profile = {"driver": "GTiff", "height": height, "width": width, "count": len(names), "dtype": "float32"}
     with rasterio.open(path, "w", **profile, crs=crs, transform=affine) as made:
-        made.write(np.stack([stored[band] for band in BANDS]).astype(np.float32))
-        made.descriptions = BANDS
+        made.write(np.stack([stored[band] for band in names]).astype(np.float32))
+        made.descriptions = names
     return path

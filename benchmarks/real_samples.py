@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # works from an uninstalled 
 import numpy as np
 
 from benchmarks import real_catalogs as catalogs
-from benchmarks import real_ground
+from benchmarks import real_ground, real_rivals
 from benchmarks import real_pictures as pictures
 from isamap import gee_export, inference, training
 from isamap.gee_export.datasets.dataset import Dataset
@@ -77,11 +77,25 @@ def judge(checkpoints: Sequence[Path], data: Path, out: Path, *, noted: Sequence
     """Every checkpoint on every sample of known ground: OUT/judged.json, a printed table, and cards of some."""
     grounds = real_ground.known_grounds(data, out / "ground")
     figures = {checkpoint.name: real_ground.judged(checkpoint, grounds, out) for checkpoint in checkpoints}
-    (out / "judged.json").write_text(json.dumps(figures, indent=1) + "\n")
+    own = {ground.name: real_rivals.of_own_points(ground) for ground in grounds}
+    figures[real_rivals.OWN_POINTS] = real_ground.figures_of(own, 0.5, grounds)
+    bare = real_rivals.nothing_built(out / "bare")
+    further = {
+        "share_called_built_where_nothing_is": {
+            each.name: real_rivals.called_built(each, bare, out) for each in checkpoints
+        },
+        "with_a_band_missing": {
+            each.name: real_rivals.with_bands_missing(each, grounds, out)
+            for each in checkpoints
+            if real_rivals.may_lack_a_band(each)
+        },
+    }
+    (out / "judged.json").write_text(json.dumps({"grounds": figures} | further, indent=1) + "\n")
     by_ground = real_ground.by_ground(figures, grounds)
     for checkpoint in noted:
         real_ground.note(checkpoint, by_ground, date.today().isoformat())
     print(judged_table(by_ground))
+    print(json.dumps(further, indent=1))
 
 
 def terramind(data: Path, out: Path, *, epochs: int) -> dict[str, Any]:

@@ -1,8 +1,9 @@
-"""Makes the network that comes with isamap: `python -m benchmarks.starter --out runs/starter` (docs/starter.md).
+"""Makes the networks that come with isamap: `python -m benchmarks.starter --out runs/starter` (docs/starter.md).
 
-Exports patches of the simulated world, trains a small U-Net on both processing levels, and writes OUT/starter, the
-folder that lies in training/starter. Beside it a forest and two indices learn from the same patches (OUT/forest,
-OUT/ndbi, OUT/ndvi). The same command continues where it was stopped. Nothing is downloaded and no account is needed.
+Exports patches of the simulated world, trains two small U-Nets on both processing levels, one of Sentinel-2 alone and
+one of both sensors, and writes OUT/starter and OUT/starter-s2s1, the folders that lie in training/. Beside them a
+forest and two indices learn from the same patches (OUT/forest, OUT/ndbi, OUT/ndvi). The same command continues where it
+was stopped. Nothing is downloaded and no account is needed.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import torch
 
 from benchmarks.starter_places import LEVELS, PLACES, Box, boxes
 from isamap import gee_export
+from isamap.gee_export.sentinel.sentinel1 import POLARISATIONS
 from isamap.training.accuracy.predictions import predicted
 from isamap.training.accuracy.thresholds import BINS, best, histogram
 from isamap.training.checkpoints import checkpoint as ck
@@ -59,9 +61,12 @@ RECIPE = Recipe(
     device="cpu",
 )
 
-
-# of the schedule's ten: the processor that this was made on was shared by nine; the last three are still to be run
-EPOCHS_RUN = 7
+NETWORKS = {
+    "starter": RECIPE,
+    "starter-s2s1": replace(
+        RECIPE, name="starter-s2s1", bands=(*BANDS, *POLARISATIONS), augment=(*RECIPE.augment, "sensor")
+    ),
+}
 RIVALS = {"forest": "random_forest-tiny", "ndbi": "ndbi", "ndvi": "ndvi"}
 
 
@@ -69,17 +74,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("runs/starter"), help="the same command goes on here")
     parser.add_argument("--places", type=int, default=len(PLACES), help="only the first so many, to try")
-    parser.add_argument("--epochs", type=int, default=EPOCHS_RUN, help=f"of the schedule's {RECIPE.epochs}")
+    parser.add_argument("--epochs", type=int, default=RECIPE.epochs, help=f"of the schedule's {RECIPE.epochs}")
     parser.add_argument("--only-export", action="store_true", help="patches, and no network")
     options = parser.parse_args()
     exported = [export(box, options.out / "data") for box in boxes(PLACES[: options.places])]
     if options.only_export:
         return
-    source = source_of(exported)
-    train(source, options.out / "run", epochs=options.epochs)
+    for name, learned in NETWORKS.items():
+        source, run = source_of(exported, learned), options.out / "runs" / name
+        train(source, learned, run, epochs=options.epochs)
+        print(json.dumps({name: finished(source, run, options.out / name)}, indent=1), flush=True)
     for name in RIVALS:
         rival(name, exported, options.out / name)
-    print(json.dumps(finished(source, options.out), indent=1))
 
 
 def export(box: Box, data: Path) -> Path:
@@ -90,7 +96,7 @@ def export(box: Box, data: Path) -> Path:
             bbox=box.bounds,
             name=box.name,
             month=box.town.month(box.level),
-            sensors="sentinel2",
+            sensors=["sentinel2", "sentinel1"],
             bands=list(BANDS),
             label=list(LABELS),
             fusion="majority",
@@ -125,18 +131,18 @@ def rival(name: str, folders: Sequence[Path], out: Path) -> None:
     pixels.fit(FitPlan(network, source, source.split("train"), source.split("val"), learned, out, description))
 
 
-def train(source: SampleSource, folder: Path, *, epochs: int) -> None:
+def train(source: SampleSource, learned: Recipe, folder: Path, *, epochs: int) -> None:
     """Train in `folder`, from its last finished epoch on, until so many epochs of the schedule are over."""
 
     def saved() -> None:
-        if epochs_of(folder) >= min(epochs, RECIPE.epochs):
+        if epochs_of(folder) >= min(epochs, learned.epochs):
             # Raised between epochs, all saved: the schedule stays that of ten epochs, so more can be run later.
             raise EnoughEpochs
 
-    torch.manual_seed(RECIPE.seed)
-    network = build(RECIPE.model, source.band_names, config_for(RECIPE, source))
+    torch.manual_seed(learned.seed)
+    network = build(learned.model, source.band_names, config_for(learned, source))
     folder.mkdir(parents=True, exist_ok=True)
-    description = about_run(source, network, RECIPE) | {
+    description = about_run(source, network, learned) | {
         "dataset": about_data(source),
         "origin": {"levels": list(LEVELS)},
     }
@@ -144,7 +150,7 @@ def train(source: SampleSource, folder: Path, *, epochs: int) -> None:
         saved()
         fit(
             FitPlan(
-                network, source, source.split("train"), source.split("val"), RECIPE, folder, description, saved=saved
+                network, source, source.split("train"), source.split("val"), learned, folder, description, saved=saved
             )
         )
 
@@ -173,21 +179,21 @@ def about_data(source: SampleSource) -> dict[str, Any]:
     }
 
 
-def finished(source: SampleSource, out: Path) -> dict[str, Any]:
-    """The last epoch's network as OUT/starter, which says that it learned classes of any bands.
+def finished(source: SampleSource, run: Path, out: Path) -> dict[str, Any]:
+    """The last epoch's network of a run as the folder `out`, which says that it learned classes of any bands.
 
     So `isamap evaluate` and fine-tuning take datasets without shares and of other bands; on classes the loss is the
     cross entropy. The threshold stays .5, where half of the products say impervious (docs/starter.md).
     """
-    last = ck.load(out / "run" / ck.LAST)
+    last = ck.load(run / ck.LAST)
     kept = replace(last, target="label", recipe={**last.recipe, "target": "label", "bands": []})
-    ck.rewrite(kept, out / "starter")
+    ck.rewrite(kept, out)
     counts = np.zeros((2, BINS), np.int64)
     for prediction in predicted(last, source, source.split("val"), device="cpu"):
         counts += histogram(prediction.probabilities_BKHW[:, 1], prediction.label_BHW)
-    size = (out / "starter" / ck.WEIGHTS).stat().st_size
+    size = (out / ck.WEIGHTS).stat().st_size
     best_on_validation = dict(zip(("threshold", "f1"), best(counts, "f1"), strict=True))
-    network_facts = {"fingerprint": kept.fingerprint, "epochs": epochs_of(out / "run"), "weights_bytes": size}
+    network_facts = {"fingerprint": kept.fingerprint, "epochs": epochs_of(run), "weights_bytes": size}
     return network_facts | {"patches": patch_counts(source), "best_on_validation": best_on_validation}
 
 

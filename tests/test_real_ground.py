@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
-from benchmarks import real_ground
+from benchmarks import real_ground, real_rivals
 from isamap.inference.map_files.legend import PROB_STEPS
 from tests.support.shared_data import SHARED, needs_shared
+
+STARTER = Path(__file__).resolve().parents[1] / "training" / "starter"
 
 
 def pixels(seed: int = 0, count: int = 500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -75,7 +80,57 @@ def test_the_points_of_leipzig_lie_on_their_pixels(tmp_path):
 def test_samples_are_reflectance_with_the_share_that_is_told(tmp_path, at, share):
     ground = real_ground.known_grounds(SHARED, tmp_path)[at]
     with rasterio.open(ground.image) as source:
-        assert source.descriptions == real_ground.BANDS
+        assert source.descriptions == (*real_ground.BANDS, *(real_ground.RADAR if at > 1 else ()))
         b8 = source.read(4)
     assert 0.1 < np.median(b8) < 0.5 and b8.min() > -0.01
     assert ground.impervious_N.mean() == pytest.approx(share, rel=0.01)
+
+
+def ground_of(values_BHW: np.ndarray, impervious_HW: np.ndarray, path) -> real_ground.KnownGround:
+    stored = dict(zip(real_ground.BANDS, values_BHW, strict=True))
+    image = real_ground.written(path, stored, Affine.scale(10, -10), "EPSG:32633")
+    row, col = np.indices(impervious_HW.shape).reshape(2, -1)
+    return real_ground.KnownGround("made", "made", image, row, col, impervious_HW.ravel())
+
+
+@pytest.mark.parametrize(("bright", "low", "high"), [(0.5, 0.99, 1.0), (0.0, 0.3, 0.7)])
+def test_a_forest_of_own_points_knows_other_cells_only(tmp_path, bright, low, high):
+    """Built ground that is brighter is found; values that say nothing are, where a pixel was learned from itself."""
+    rng = np.random.default_rng(2)
+    impervious_HW = rng.random((10, 250)) < 0.04
+    values = rng.random((5, 10, 250)) * 0.1 + bright * impervious_HW
+    probability = real_rivals.of_own_points(ground_of(values, impervious_HW, tmp_path / "made.tif"))
+    assert low <= roc_auc_score(impervious_HW.ravel(), probability) <= high
+
+
+def test_ground_without_buildings_is_bigearthnets_in_reflectance_and_decibels(tmp_path):
+    grounds = real_rivals.nothing_built(tmp_path)
+    assert len(grounds) == 6 and not any(ground.impervious_N.any() for ground in grounds)
+    for ground in grounds:
+        with rasterio.open(ground.image) as source:
+            values = source.read()
+        assert 0 < np.median(values[3]) < 1 and -30 < np.median(values[5]) < 0
+        np.testing.assert_array_equal(values[4, ::2, ::2], values[4, 1::2, 1::2])  # B11 has pixels of 20 m
+
+
+def test_what_is_called_built_is_counted_at_the_checkpoints_threshold(tmp_path, monkeypatch):
+    ground = ground_of(np.zeros((5, 1, 4)), np.zeros((1, 4), bool), tmp_path / "made.tif")
+    monkeypatch.setattr(real_rivals, "mapped", lambda *_: np.array([0.1, 0.3, 0.5, 0.9]))
+    monkeypatch.setattr(real_rivals, "threshold_of", lambda _: 0.3)
+    assert real_rivals.called_built(tmp_path, [ground], tmp_path) == {"made": 0.75}
+
+
+def test_an_image_without_a_band_keeps_the_others(tmp_path, monkeypatch):
+    values = np.arange(5.0).repeat(4).reshape(5, 1, 4)
+    ground = ground_of(values, np.zeros((1, 4), bool), tmp_path / "made.tif")
+    images = {}
+
+    def noted(checkpoint, grounds, out):
+        images.update({each.name: each.image for each in grounds})
+        return {each.name: {"f1": 0.5, "auc": 0.9, "oa": 1.0} for each in grounds}
+
+    monkeypatch.setattr(real_rivals, "judged", noted)
+    figures = real_rivals.with_bands_missing(STARTER, [ground], tmp_path)
+    assert figures == {"made": {band: {"f1": 0.5, "auc": 0.9} for band in real_ground.BANDS}}
+    with rasterio.open(images["made-B4"]) as source:
+        assert source.descriptions == ("B2", "B3", "B8", "B11") and source.read()[:, 0, 0].tolist() == [0, 1, 3, 4]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +14,7 @@ from odc.geo.geobox import GeoBox
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from isamap.gee_export.base.errors import Fault
+from isamap.gee_export.base.errors import Fault, notice
 from isamap.gee_export.base.fill import Fill
 from isamap.gee_export.base.grid import Raster, Window, crop
 from isamap.gee_export.base.named_raster import open_named
@@ -94,12 +95,19 @@ class GeoTiffSource:
     """A GeoTIFF's bands by name, in physical units: pixel x scale + offset, by the file's own tags.
 
     Not safe for two threads at once. Made by `open_geotiff`, which checks the file. fill: what counts as missing
-    without a word of the file.
+    without a word of the file. lacking: bands that the file has not, by their places among all, with training's means.
     """
 
     foreign = True
 
-    def __init__(self, dataset: DatasetReader, bands: Mapping[str, int], path: Path, fill: Fill) -> None:
+    def __init__(
+        self,
+        dataset: DatasetReader,
+        bands: Mapping[str, int],
+        path: Path,
+        fill: Fill,
+        lacking: Mapping[int, Any] = MappingProxyType({}),
+    ) -> None:
         numbers = list(bands.values())
         self._dataset = dataset
         self._reading = threading.Lock()  # GDAL must not lose a file that a thread still reads
@@ -107,7 +115,11 @@ class GeoTiffSource:
         self._scales = _column([dataset.scales[n - 1] for n in numbers])
         self._offsets = _column([dataset.offsets[n - 1] for n in numbers])
         self.path, self.fill = path, fill
-        self.bands = tuple(bands)
+        self._lacking = dict(sorted(lacking.items()))
+        names = list(bands)
+        for at, band in self._lacking.items():
+            names.insert(at, band.name)
+        self.bands = tuple(names)
         self.geobox = GeoBox((dataset.height, dataset.width), dataset.transform, dataset.crs.to_wkt())
         self.origin = offset_from_crs_origin(dataset.transform)
         self.ground = Ground.of_file(dataset.height, dataset.width)
@@ -115,7 +127,8 @@ class GeoTiffSource:
         stat = os.stat(path)
         self.identity = f"{path.name} ({stat.st_size} bytes, changed {stat.st_mtime_ns})"
         carried = {name: text for name, text in dataset.tags().items() if name in CARRIED_TAGS}
-        self.tags = {"input": path.name, **carried}
+        lacks = {"lacks": ",".join(band.name for band in self._lacking.values())} if self._lacking else {}
+        self.tags = {"input": path.name, **carried, **lacks}
 
     def read(self, window: Window) -> Raster:
         """The window in physical units; no-data, masks and values that are not finite are marked, never numbers."""
@@ -127,10 +140,18 @@ class GeoTiffSource:
             valid_BHW = valid_BHW & np.isfinite(stored_BHW)
             # NaN must not reach the network, in which one pixel would spread to all that see it.
             values_BHW[~valid_BHW] = 0
-        return Raster(crop(self.geobox, window), self.bands, values_BHW, valid_BHW)
+        return Raster(crop(self.geobox, window), self.bands, *self._completed(values_BHW, valid_BHW))
+
+    def _completed(self, values_BHW: np.ndarray, valid_BHW: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """With the bands that the file lacks: training's mean, which is the 0 of a missing band to the network."""
+        for at, band in self._lacking.items():
+            is_known_HW = valid_BHW.all(axis=0)
+            values_BHW = np.insert(values_BHW, at, np.where(is_known_HW, np.float32(band.mean), 0), axis=0)
+            valid_BHW = np.insert(valid_BHW, at, is_known_HW, axis=0)
+        return values_BHW, valid_BHW
 
     def stored(self, window: Window) -> tuple[np.ndarray, np.ndarray]:
-        """The window's numbers as the file holds them, and which of them it calls valid; Fault: damaged."""
+        """The numbers of the file's own bands as it holds them, and which it calls valid; Fault: damaged."""
         try:
             with self._reading:
                 return self._rows.read(window)
@@ -182,24 +203,32 @@ CARRIED_TAGS = ("period", "period_start", "period_end", "scenes", "simulated", "
 
 
 def open_geotiff(
-    path: str | os.PathLike[str], bands: Sequence[Any], backscatter: str | None = None, levels: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    bands: Sequence[Any],
+    backscatter: str | None = None,
+    levels: Sequence[str] = (),
+    *,
+    may_lack: Callable[[Collection[str]], bool] = lambda _: False,
 ) -> GeoTiffSource:
     """The file as a source of `bands` (name and unit each, as a checkpoint has them), in that order.
 
-    Bands are found by their descriptions. ValueError: no such file, no CRS, bands missing or named twice, integers
-    without a scale tag, or tags that tell another backscatter (sigma0 or gamma0) or none of these levels of Sentinel-2.
+    Bands are found by their descriptions; those that `may_lack` allows may be missing, which a notice tells.
+    ValueError: no such file, no CRS, bands missing or named twice, integers without a scale tag, or tags that tell
+    another backscatter (sigma0 or gamma0) or none of these levels of Sentinel-2.
     """
     path = Path(path)
     dataset = _open(path)
     try:
         _check_place(dataset, path)
-        numbers = _numbers(dataset, path, [band.name for band in bands])
-        for band in bands:
+        numbers = _numbers(dataset, path, [band.name for band in bands], may_lack)
+        present = [band for band in bands if band.name in numbers]
+        for band in present:
             _check_unit(dataset, path, band, numbers[band.name])
         _check_backscatter(dataset, path, backscatter)
         _check_level(dataset, path, levels)
-        fill = Fill.of_file(dataset, list(numbers.values()), [band.unit for band in bands])
-        return GeoTiffSource(dataset, numbers, path, fill)
+        fill = Fill.of_file(dataset, list(numbers.values()), [band.unit for band in present])
+        lacking = {at: band for at, band in enumerate(bands) if band.name not in numbers}
+        return GeoTiffSource(dataset, numbers, path, fill, lacking)
     except BaseException:
         dataset.close()
         raise
@@ -239,8 +268,10 @@ def _check_place(dataset: DatasetReader, path: Path) -> None:
         )
 
 
-def _numbers(dataset: DatasetReader, path: Path, names: Sequence[str]) -> dict[str, int]:
-    """Band numbers (from 1) of the named bands, by name."""
+def _numbers(
+    dataset: DatasetReader, path: Path, names: Sequence[str], may_lack: Callable[[Collection[str]], bool]
+) -> dict[str, int]:
+    """Band numbers (from 1) of the named bands that are there, by name."""
     own: dict[str, int] = {}
     common: dict[str, int] = {}
     for band_number, text in enumerate(dataset.descriptions, start=1):
@@ -249,13 +280,18 @@ def _numbers(dataset: DatasetReader, path: Path, names: Sequence[str]) -> dict[s
                 raise ValueError(f"input {path} has two bands named {text}: rename one, bands are found by name")
     number_of = common | own  # a band's own name goes before another's common one
     missing = [name for name in names if same_band(name) not in number_of]
-    if missing:
+    if missing and may_lack(missing):
+        notice(
+            f"input {path} lacks {_bands(missing)}: the network has learned without {_bands(missing)} too, but a "
+            "threshold may not fit any more; choose one from points (isamap calibrate --points)"
+        )
+    elif missing:
         present = ", ".join(text or "(unnamed)" for text in dataset.descriptions)
         raise ValueError(
             f"input {path} lacks {_bands(missing)} that the checkpoint needs ({', '.join(names)}); it has {present}: "
             "add them, or name its bands by description (rasterio: dataset.descriptions = (...))"
         )
-    return {name: number_of[same_band(name)] for name in names}
+    return {name: number_of[same_band(name)] for name in names if name not in missing}
 
 
 def _check_unit(dataset: DatasetReader, path: Path, band: Any, band_number: int) -> None:

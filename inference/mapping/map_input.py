@@ -44,7 +44,8 @@ def opened(options: MapOptions, trained: Checkpoint) -> InputSource:
             f"the checkpoint looks at {trained.frames} dates, --input is one image: map a region with a --period, "
             "or take a checkpoint of composites (frames=0)"
         )
-    source = open_geotiff(pixels.input, trained.bands, trained.backscatter, trained.learned_levels)
+    own = trained.bands, trained.backscatter, trained.learned_levels
+    source = open_geotiff(pixels.input, *own, may_lack=trained.may_lack)
     if not when.is_open:
         source.tags |= period_tags(when.composite)
     return source

@@ -129,6 +129,26 @@ def test_dates_and_target_decide_a_map_and_the_origin_does_not(saved, tmp_path):
     assert replace(saved, origin={"start": "abc"}).fingerprint == saved.fingerprint
 
 
+@pytest.mark.parametrize(
+    ("augment", "names", "may"),
+    [
+        ([], ["B4"], False),
+        (["flip"], ["VV"], False),
+        (["drop"], ["B4"], True),
+        (["drop"], ["B4", "B8"], False),
+        (["sensor"], ["B4"], False),
+        (["sensor"], ["B4", "B8"], True),
+        (["sensor"], ["VV"], True),
+        (["drop", "sensor"], ["B4", "VV"], False),
+        (["drop", "sensor"], ["B4", "B8", "VV"], False),
+    ],
+)
+def test_bands_may_be_missing_that_were_missing_in_training(augment, names, may):
+    bands = (BANDS[0], replace(BANDS[0], name="B8"), BANDS[1])
+    trained = ck.of_network(network(), "unet", BANDS, **FACTS)
+    assert replace(trained, bands=bands, recipe={"augment": augment}).may_lack(names) is may
+
+
 def test_nothing_is_pickled(saved, monkeypatch):
     """Published checkpoints are safetensors, JSON and Markdown: loading them runs no code."""
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch.load"))

@@ -13,11 +13,13 @@ from benchmarks import real_ground
 from isamap.training.checkpoints import checkpoint as ck
 from isamap.training.checkpoints.card import card
 from isamap.training.checkpoints.judged import judged_of, judged_table
+from isamap.training.checkpoints.places import PACKAGED
 from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.shared_data import SHARED, needs_shared
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTER = ROOT / "training" / "starter"
+RIVALS = ("forest", "ndbi", "ndvi", "own points")
 FIGURES = {
     "oa": 0.9,
     "f1": 0.8,
@@ -28,8 +30,8 @@ FIGURES = {
 GROUNDS = {"here": {"net": FIGURES, "forest": FIGURES | {"oa": 0.5, "from_others": None}}}
 
 
-def description() -> dict:
-    return json.loads((STARTER / ck.DESCRIPTION).read_bytes())
+def description(name: str = "starter") -> dict:
+    return json.loads((ROOT / "training" / name / ck.DESCRIPTION).read_bytes())
 
 
 def test_the_table_has_a_row_for_each_ground_and_predictor():
@@ -39,21 +41,25 @@ def test_the_table_has_a_row_for_each_ground_and_predictor():
     assert len(rows) == 4 and rows[2].startswith("| there | **net** |")
 
 
-def test_the_starters_card_is_what_its_description_says():
+@pytest.mark.parametrize("name", PACKAGED)
+def test_a_packaged_card_is_what_its_description_says(name):
     """So `isamap publish-model`, which writes the card anew, prints the same rows."""
-    assert (STARTER / ck.CARD).read_text("utf-8") == card(description())
+    assert (ROOT / "training" / name / ck.CARD).read_text("utf-8") == card(description(name))
 
 
-def test_its_card_has_every_row_of_every_ground():
-    text, grounds = (STARTER / ck.CARD).read_text("utf-8"), description()["origin"]["judged"]["grounds"]
-    assert len(grounds) == 4 and {tuple(predictors) for predictors in grounds.values()} == {
-        ("starter", "forest", "ndbi", "ndvi")
-    }
+@pytest.mark.parametrize(("name", "predictors"), [("starter", ("starter", *RIVALS))])
+def test_its_card_has_every_row_of_every_ground(name, predictors):
+    text, grounds = (
+        (ROOT / "training" / name / ck.CARD).read_text("utf-8"),
+        description(name)["origin"]["judged"]["grounds"],
+    )
+    assert len(grounds) == 4 and {tuple(of_ground) for of_ground in grounds.values()} == {predictors}
     assert judged_table(grounds) in text
 
 
-def test_the_page_has_the_cards_table():
-    judged = judged_of(description())
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_page_has_the_cards_table(name):
+    judged = judged_of(description(name))
     page = (ROOT / "docs" / "starter.md").read_text("utf-8")
     assert judged_table(judged["grounds"]) in page and judged["about"] in page
 
@@ -83,12 +89,13 @@ def test_another_threshold_is_not_said_to_be_judged(copied):
 
 @needs_shared
 @pytest.mark.long
-def test_the_program_finds_what_the_card_says(tmp_path):
+@pytest.mark.parametrize("name", PACKAGED)
+def test_the_program_finds_what_the_card_says(tmp_path, name):
     grounds = real_ground.known_grounds(SHARED, tmp_path)
-    figures = {"starter": real_ground.judged(Path("starter"), grounds, tmp_path)}
-    actual, stored = real_ground.by_ground(figures, grounds), description()["origin"]["judged"]["grounds"]
+    figures = {name: real_ground.judged(Path(name), grounds, tmp_path)}
+    actual, stored = real_ground.by_ground(figures, grounds), description(name)["origin"]["judged"]["grounds"]
     assert list(actual) == list(stored)
     for ground, predictors in stored.items():
         for measure in ("oa", "f1", "auc"):
-            found = actual[ground]["starter"][measure]
-            assert found == pytest.approx(predictors["starter"][measure], abs=0.005), (ground, measure)
+            found = actual[ground][name][measure]
+            assert found == pytest.approx(predictors[name][measure], abs=0.005), (ground, measure)

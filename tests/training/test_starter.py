@@ -14,8 +14,9 @@ import torch
 
 import isamap
 from benchmarks import real_ground
-from isamap import training
+from isamap import inference, training
 from isamap.gee_export.base.errors import Fault
+from isamap.inference.map_files.map_file import open_map
 from isamap.training.checkpoints import checkpoint as ck
 from isamap.training.checkpoints import places
 from tests.inference.conftest import WUHAN, stored_scene, write_tif
@@ -24,30 +25,34 @@ from tests.support.one_thread import one_thread  # noqa: F401
 from tests.support.shared_data import SHARED, needs_shared
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGEST_BYTES = 4 << 20
+LARGEST_BYTES = 5_000_000  # of all together
+BANDS = ("B2", "B3", "B4", "B8", "B11")
 
 
-def test_the_name_is_the_packaged_folder():
-    trained = ck.load("starter")
-    assert Path(trained.location) == ROOT / "training" / "starter"
-    assert trained.fingerprint == places.PACKAGED["starter"]
-    assert trained.band_names == ("B2", "B3", "B4", "B8", "B11") and trained.level == "L2A"
-    assert trained.learned_levels == ("L2A", "L1C")
+@pytest.mark.parametrize(("name", "bands"), [("starter", BANDS)])
+def test_the_name_is_the_packaged_folder(name, bands):
+    trained = ck.load(name)
+    assert Path(trained.location) == ROOT / "training" / name
+    assert trained.fingerprint == places.PACKAGED[name]
+    assert trained.band_names == bands and trained.level == "L2A" and trained.learned_levels == ("L2A", "L1C")
 
 
-def test_it_is_small_and_safetensors_alone():
-    files = {file.name: file.stat().st_size for file in (ROOT / "training" / "starter").iterdir()}
-    assert set(files) == {ck.WEIGHTS, ck.DESCRIPTION, ck.CARD} and sum(files.values()) <= LARGEST_BYTES
+def test_they_are_small_and_safetensors_alone():
+    files = [file for name in places.PACKAGED for file in (ROOT / "training" / name).iterdir()]
+    assert {file.name for file in files} == {ck.WEIGHTS, ck.DESCRIPTION, ck.CARD}
+    assert sum(file.stat().st_size for file in files) <= LARGEST_BYTES
 
 
-def test_the_wheel_holds_it():
+@pytest.mark.parametrize("name", places.PACKAGED)
+def test_the_wheel_holds_it(name):
     parser = ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    assert "starter/*" in parser["options.package_data"]["isamap.training"].split()
+    assert f"{name}/*" in parser["options.package_data"]["isamap.training"].split()
 
 
-def test_its_card_says_licence_and_simulation():
-    card = (ROOT / "training" / "starter" / ck.CARD).read_text("utf-8")
+@pytest.mark.parametrize("name", places.PACKAGED)
+def test_its_card_says_licence_and_simulation(name):
+    card = (ROOT / "training" / name / ck.CARD).read_text("utf-8")
     assert 'license: "apache-2.0"' in card and '"simulated"' in card and "Processing levels: l2a, l1c." in card
 
 
@@ -99,6 +104,21 @@ def test_the_command_maps_with_it(tmp_path, capsys, level):
     assert isamap.main(["map", "--checkpoint", "starter", "--input", str(scene), "--out", str(out)]) == 0
     assert set(np.unique(read_map(out)[0])) <= {0, 1, 255}
     assert "simulated training" in capsys.readouterr().out
+
+
+def test_an_image_of_four_bands_is_mapped_as_if_the_fifth_said_nothing(tmp_path):
+    """Bit for bit the map of an image whose B11 is training's mean everywhere; its tag says what was missing."""
+    trained = ck.load("starter")
+    values = stored_scene(70, 80)[[0, 1, 2, 3]].astype(np.float32) * np.float32(1e-4)
+    mean = np.full((1, 70, 80), trained.bands[4].mean, np.float32)
+    maps = {}
+    for name, pixels in (("four", values), ("five", np.concatenate([values, mean]))):
+        names = trained.band_names[: len(pixels)]
+        scene = write_tif(tmp_path / f"{name}.tif", pixels, names=names, scales=(1,) * len(names), transform=WUHAN)
+        maps[name] = tmp_path / f"{name}-map.tif"
+        inference.map_region("starter", input=str(scene), out=maps[name], progress=False)
+    np.testing.assert_array_equal(read_map(maps["four"]), read_map(maps["five"]))
+    assert [open_map(path).tags.get("lacks") for path in maps.values()] == ["B11", None]
 
 
 @needs_shared

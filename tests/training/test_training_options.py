@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -215,3 +216,20 @@ def test_a_dropped_band_is_missing_on_all_dates(dates):
     assert not made.image_BCHW[~made.valid_BCHW].any()
     gone = ~made.valid_BCHW.movedim(-3, 1).flatten(2)[lost]
     assert gone.all()
+
+
+@pytest.mark.parametrize("dates", [0, 2])
+def test_a_dropped_sensor_takes_its_bands_and_no_other(dates):
+    """Counted by hand: of three bands the last is in dB; a quarter of patches lose bands 0 and 1, or band 2."""
+    batch = replace(images(dates), units=("reflectance", "reflectance", "dB"))
+    made = augment(batch, np.random.default_rng(1).random((40, CHANCES)), ["sensor"])
+    lost = (batch.valid_BCHW & ~made.valid_BCHW).movedim(-3, 1).flatten(2).any(dim=2)
+    kinds = {tuple(row) for row in lost.tolist()}
+    assert kinds == {(False, False, False), (True, True, False), (False, False, True)} and 4 <= lost[:, 0].sum() <= 16
+    assert not made.image_BCHW[~made.valid_BCHW].any()
+
+
+def test_an_image_of_one_sensor_keeps_it():
+    batch = replace(images(0), units=("reflectance",) * 3)
+    made = augment(batch, np.zeros((40, CHANCES)), ["sensor"])
+    assert torch.equal(made.valid_BCHW, batch.valid_BCHW)

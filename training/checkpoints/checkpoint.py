@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,14 @@ class Checkpoint:
         """All levels of its training Sentinel-2, that of its maps among them; none for images of another origin."""
         others = (_LEVELS.get(str(name)) for name in self.origin.get("levels", ()))
         return tuple(dict.fromkeys(level for level in (self.level, *others) if level))
+
+    def may_lack(self, names: Collection[str]) -> bool:
+        """Whether it learned from images without these bands: any one (`drop`), or all of a sensor (`sensor`)."""
+        learned = self.recipe.get("augment", ())
+        units = {band.unit for band in self.bands if band.name in names}
+        others = [band for band in self.bands if band.name not in names]
+        is_one, is_sensor = len(names) == 1, len(units) == 1 and all(band.unit not in units for band in others)
+        return bool(others) and (("drop" in learned and is_one) or ("sensor" in learned and is_sensor))
 
     @property
     def fingerprint(self) -> str:

@@ -3,9 +3,9 @@
 CroFuseNet section II-B names vertical flip, random rotation and Gaussian blur, and no more; LandCover3m section 2.3
 crops at random; RU-Net++ and JointSeg say nothing. Choices: flip with probability 1/2; rotation by quarter turns
 ("turn"), which move pixels and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4
-and a standard deviation of 0.3 to 1 pixel. Ours: gains and offsets of bands ("jitter"), a missing band ("drop"), and
-another ground, air or sensor ("radiometry"): wider gains and offsets, and a slope along the bands as haze and dry soil
-have.
+and a standard deviation of 0.3 to 1 pixel. Ours: gains and offsets of bands ("jitter"), a missing band ("drop") or
+sensor ("sensor"), and another ground, air or sensor ("radiometry"): wider gains and offsets, and a slope along the
+bands as haze and dry soil have.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ BLUR_SIGMA_PX = (0.3, 1.0)
 JITTER, DROP_SHARE = 0.2, 0.25  # jitter: of gains, and of offsets in standard deviations
 # the simulated world's medians lie up to 1 standard deviation from real ones (docs/starter.md, "How it was made")
 GAIN, OFFSET, COMMON, SLOPE = 0.3, 0.4, 0.4, 0.5
-CHANCES = 11  # numbers drawn per patch; each augmentation has its own
+CHANCES = 13  # numbers drawn per patch; each augmentation has its own
 # Three standard deviations of the widest blur.
 _BLUR_RADIUS_PX = 3
 # Which of a patch's chances: fixed numbers, so that another augmentation changes no former run.
@@ -44,7 +44,7 @@ class Augmented:
 
     Images are (batch, bands, rows, columns), or (batch, dates, bands, rows, columns). Labels are classes or shares
     (0 to 1), UNKNOWN where there is none, and may be a whole number of times as fine as the image. sharp_BCHW: the
-    true image of the label's size, with its validity, or None.
+    true image of the label's size, with its validity, or None. units: of the bands; those of one sensor share theirs.
     """
 
     image_BCHW: Tensor
@@ -52,11 +52,15 @@ class Augmented:
     label_BHW: Tensor
     sharp_BCHW: Tensor | None = None
     sharp_valid_BCHW: Tensor | None = None
+    units: tuple[str, ...] = ()
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Augmented:
         """The same change applied to every tensor that is there."""
-        sharp = [None if tensor is None else change(tensor) for tensor in (self.sharp_BCHW, self.sharp_valid_BCHW)]
-        return Augmented(change(self.image_BCHW), change(self.valid_BCHW), change(self.label_BHW), *sharp)
+        sharp, valid = (
+            None if tensor is None else change(tensor) for tensor in (self.sharp_BCHW, self.sharp_valid_BCHW)
+        )
+        changed = Augmented(change(self.image_BCHW), change(self.valid_BCHW), change(self.label_BHW), sharp, valid)
+        return replace(changed, units=self.units)
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def _rotated(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     sharp, sharp_valid = batch.sharp_BCHW, batch.sharp_valid_BCHW
     if sharp is not None and sharp_valid is not None:
         sharp, sharp_valid = _sampled(sharp, sharp_valid, angle)
-    return Augmented(image, valid, label, sharp, sharp_valid)
+    return Augmented(image, valid, label, sharp, sharp_valid, batch.units)
 
 
 def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "bilinear") -> tuple[Tensor, Tensor]:
@@ -228,6 +232,21 @@ def _dropped(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
         return batch
     missing_BC = torch.zeros(len(chance_B2), bands, dtype=torch.bool)
     missing_BC[rows, np.floor(chance_B2[rows, 1] * bands).astype(int)] = True
+    return _without(batch, missing_BC)
+
+
+def _sensor_dropped(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
+    """Of the chosen patches all bands of one sensor are missing, each as likely; an image of one sensor keeps it."""
+    sensors = sorted(set(batch.units))
+    chosen_B = chance_B2[:, 0] < DROP_SHARE
+    if len(sensors) < 2 or not chosen_B.any():
+        return batch
+    sensor_C = np.array([sensors.index(unit) for unit in batch.units])
+    is_missing_BC = chosen_B[:, None] & (sensor_C == np.floor(chance_B2[:, 1:] * len(sensors)))
+    return _without(batch, torch.from_numpy(is_missing_BC))
+
+
+def _without(batch: Augmented, missing_BC: Tensor) -> Augmented:
     missing = _of_bands(missing_BC, batch.image_BCHW)
     return replace(batch, image_BCHW=batch.image_BCHW.masked_fill(missing, 0.0), valid_BCHW=batch.valid_BCHW & ~missing)
 
@@ -266,4 +285,5 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "jitter": Augmentation(_jittered, (7,)),
     "drop": Augmentation(_dropped, (8, 9)),
     "radiometry": Augmentation(_another_radiometry, (10,)),
+    "sensor": Augmentation(_sensor_dropped, (11, 12)),
 }

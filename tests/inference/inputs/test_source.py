@@ -11,6 +11,7 @@ from isamap.gee_export.base.errors import Fault
 from isamap.gee_export.base.grid import Window
 from isamap.inference.inputs.checks import _spread, range_warnings, sampled, step_m, step_warnings
 from isamap.inference.inputs.source import open_geotiff, same_band
+from isamap.training.checkpoints.checkpoint import normalise
 from tests.inference.conftest import BANDS, NAMES, WUHAN, stored_scene, write_tif
 
 
@@ -60,6 +61,29 @@ def test_two_bands_of_one_common_name_are_refused(tmp_path):
     path = write_tif(tmp_path / "a.tif", stored_scene(20, 20)[:2], names=["swir1", "swir16"], scales=(1e-4,) * 2)
     with pytest.raises(ValueError, match="has two bands named swir16: rename one"):
         open_geotiff(path, BANDS)
+
+
+def test_a_band_that_may_be_missing_is_the_networks_zero_in_its_place(tmp_path, capsys):
+    """As in training, where a dropped band is 0 to the network; a pixel is known where all bands of the file are."""
+    stored, at = stored_scene(20, 20), NAMES.index("B3")
+    stored[0, 4, 5] = -32768
+    others = [index for index in range(len(NAMES)) if index != at]
+    names, scales = [NAMES[index] for index in others], [(1e-4, 0.01)[index > 3] for index in others]
+    path = write_tif(tmp_path / "a.tif", stored[others], names=names, scales=scales)
+    source = open_geotiff(path, BANDS, may_lack=lambda names: list(names) == ["B3"])
+    raster = source.read(Window(0, 0, 20, 20))
+    assert raster.bands == source.bands == NAMES and source.tags["lacks"] == "B3"
+    whole = open_geotiff(write_tif(tmp_path / "b.tif", stored), BANDS).read(Window(0, 0, 20, 20))
+    np.testing.assert_array_equal(raster.values_BHW[others], whole.values_BHW[others])
+    np.testing.assert_array_equal(raster.valid_BHW[at], (stored[others] != -32768).all(axis=0))
+    assert not normalise(raster.values_BHW, raster.valid_BHW, BANDS)[at].any()
+    assert "lacks band B3: the network has learned without band B3 too" in capsys.readouterr().err
+
+
+def test_two_bands_are_not_missing_where_one_may_be(tmp_path):
+    path = write_tif(tmp_path / "a.tif", stored_scene(20, 20)[2:], names=NAMES[2:], scales=(1e-4, 1e-4, 0.01, 0.01))
+    with pytest.raises(ValueError, match="lacks bands B2, B3 that the checkpoint needs"):
+        open_geotiff(path, BANDS, may_lack=lambda names: len(names) == 1)
 
 
 def test_band_names_keep_their_letters():

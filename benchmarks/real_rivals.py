@@ -1,0 +1,102 @@
+"""What maps of real ground are held against: a forest of the place's own points, ground without buildings, fewer bands.
+
+Used by benchmarks/real_samples.py (`--judge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import GroupKFold
+
+from benchmarks.real_ground import BANDS, RADAR, KnownGround, judged, mapped, threshold_of, written
+from isamap.training.checkpoints import checkpoint as ck
+from tests.support import bigearthnet
+
+OWN_POINTS = "own points"
+EACH = 50  # points of either class that a forest learns from; Leipzig has fewer
+FOLDS, TREES, SEED = 5, 200, 0
+
+
+def of_own_points(ground: KnownGround) -> np.ndarray:
+    """Probabilities at a ground's pixels: each by a forest of at most EACH points of either class from other cells."""
+    with rasterio.open(ground.image) as source:
+        values_NB = source.read()[: len(BANDS), ground.row_N, ground.col_N].T
+    probability_N = np.zeros(len(values_NB))
+    rng = np.random.default_rng(SEED)
+    for others, here in GroupKFold(FOLDS).split(values_NB, groups=ground.cell_N):
+        learned = np.concatenate([_few(others[ground.impervious_N[others] == built], rng) for built in (False, True)])
+        forest = RandomForestClassifier(TREES, random_state=SEED)
+        forest.fit(values_NB[learned], ground.impervious_N[learned])
+        at = list(forest.classes_).index(True)
+        probability_N[here] = forest.predict_proba(values_NB[here])[:, at]
+    return probability_N
+
+
+def _few(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(points)[:EACH]
+
+
+def nothing_built(out: Path) -> list[KnownGround]:
+    """BigEarthNet's six patches (L2A, sigma0): the labels of none name anything built."""
+    out.mkdir(parents=True, exist_ok=True)
+    return [_of_pair(pair, out) for pair in bigearthnet.pairs()]
+
+
+def _of_pair(pair: bigearthnet.Pair, out: Path) -> KnownGround:
+    height, width = pair.grid.shape
+    row, col = np.indices((height, width)).reshape(2, -1)
+    bands = {band: _at_10_m(pair.s2[band], height) * 1e-4 for band in BANDS}
+    backscatter = {band: pair.s1_db[band] for band in RADAR}
+    image = written(out / f"{pair.name}.tif", bands | backscatter, pair.grid.affine, str(pair.grid.crs))
+    return KnownGround(pair.name, f"{pair.name}, {pair.month}", image, row, col, np.zeros(len(row), bool))
+
+
+def _at_10_m(values_HW: np.ndarray, height: int) -> np.ndarray:
+    ratio = height // len(values_HW)
+    return values_HW.repeat(ratio, axis=0).repeat(ratio, axis=1)
+
+
+def called_built(checkpoint: Path, grounds: Sequence[KnownGround], out: Path) -> dict[str, float]:
+    """By ground: the share of pixels that a checkpoint's map calls impervious."""
+    threshold = threshold_of(checkpoint)
+    return {each.told: round(float((mapped(checkpoint, each, out) >= threshold).mean()), 4) for each in grounds}
+
+
+def may_lack_a_band(checkpoint: Path) -> bool:
+    """Whether a network learned with a band missing."""
+    trained = ck.load(str(checkpoint))
+    return all(trained.may_lack([name]) for name in trained.band_names)
+
+
+def with_bands_missing(
+    checkpoint: Path, grounds: Sequence[KnownGround], out: Path
+) -> dict[str, dict[str, dict[str, float]]]:
+    """F1 and AUC by ground and missing band, on the grounds that have all bands of a checkpoint."""
+    needed = set(ck.load(str(checkpoint)).band_names)
+    return {each.name: _missing(checkpoint, each, out) for each in grounds if needed <= set(_bands(each))}
+
+
+def _missing(checkpoint: Path, ground: KnownGround, out: Path) -> dict[str, dict[str, float]]:
+    lacking = [replace(ground, name=f"{ground.name}-{band}", image=_without(ground, band, out)) for band in BANDS]
+    figures = judged(checkpoint, lacking, out).values()
+    return {band: {"f1": of["f1"], "auc": of["auc"]} for band, of in zip(BANDS, figures, strict=True)}
+
+
+def _bands(ground: KnownGround) -> tuple[str, ...]:
+    with rasterio.open(ground.image) as source:
+        names: tuple[str, ...] = source.descriptions
+        return names
+
+
+def _without(ground: KnownGround, band: str, out: Path) -> Path:
+    with rasterio.open(ground.image) as source:
+        stored = dict(zip(source.descriptions, source.read(), strict=True))
+        affine, crs = source.transform, source.crs.to_string()
+    del stored[band]
+    return written(out / f"{ground.name}-{band}.tif", stored, affine, crs)
