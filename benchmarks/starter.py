@@ -1,9 +1,9 @@
-"""Makes the networks that come with isamap: `python -m benchmarks.starter --out runs/starter` (docs/starter.md).
+"""Makes networks such as the one that comes with isamap: `python -m benchmarks.starter --out runs/starter`.
 
 Exports patches of the simulated world, trains two small U-Nets on both processing levels, one of Sentinel-2 alone and
-one of both sensors, and writes OUT/starter and OUT/starter-s2s1, the folders that lie in training/. Beside them a
-forest and two indices learn from the same patches (OUT/forest, OUT/ndbi, OUT/ndvi). The same command continues where it
-was stopped. Nothing is downloaded and no account is needed.
+one of both sensors, and writes OUT/starter and OUT/starter-s2s1. Beside them a forest and two indices learn from the
+same patches (OUT/forest, OUT/ndbi, OUT/ndvi). The same command continues where it was stopped. Nothing is downloaded
+and no account is needed. docs/starter.md says which network is shipped, and what made it.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ _OPTIONS = _RECORDS | {EVERY: Statistics}
 COUNT_OF = {"sentinel2": "s2_count", "sentinel1": "s1_count", "embeddings": "embeddings_count"}
 SHORT = {"s2": "sentinel2", "s1": "sentinel1"}
 USUAL_SENSORS = ("sentinel2", "sentinel1")
-# What the settings of earlier datasets and checkpoints do not say: isamap 0.1 knew L2A only, and L1C is another
+# What the settings of earlier datasets and checkpoints do not say: they were of L2A only, and L1C is another
 # reflectance; before 2026-11-24 composites were made by the rules of version 1.
 FORMER = {"level": "l2a", "composite_version": 1}
 _NAMES = {"sentinel2": "Sentinel-2", "sentinel1": "Sentinel-1", "embeddings": "the annual embedding"}

@@ -23,7 +23,7 @@ def _sens_slope(place: ProofPlace) -> Any:
 
 
 def _weighed_variance(place: ProofPlace) -> Any:
-    """The variance of 0, 1, 2 and 3, of which the last weighs half."""
+    """The variance of 0, 1, 2 and 3; the last weighs half."""
     import ee
 
     return _weighed(ee, column(ee).toFloat(), ee.Reducer.variance()).get("v").getInfo()
@@ -38,7 +38,7 @@ def _weighed_correlation(place: ProofPlace) -> Any:
 
 
 def _weighed(ee: Any, image: ee.Image, reducer: ee.Reducer) -> ee.Dictionary:
-    """What a reducer makes of four pixels in a row, of which the last is half masked."""
+    """What a reducer makes of four pixels in a row; the last is half masked."""
     half = ee.Image.constant(1).subtract(column(ee).eq(3).divide(2))
     crs, transform = pattern_transform()
     return image.updateMask(half).reduceRegion(reducer, pattern_box(ee, 0, 4), crs=crs, crsTransform=transform)

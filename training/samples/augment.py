@@ -59,8 +59,8 @@ class Augmented:
         sharp, valid = (
             None if tensor is None else change(tensor) for tensor in (self.sharp_BCHW, self.sharp_valid_BCHW)
         )
-        changed = Augmented(change(self.image_BCHW), change(self.valid_BCHW), change(self.label_BHW), sharp, valid)
-        return replace(changed, units=self.units)
+        image, known, label = (change(tensor) for tensor in (self.image_BCHW, self.valid_BCHW, self.label_BHW))
+        return Augmented(image, known, label, sharp, valid, self.units)
 
 
 @dataclass(frozen=True)

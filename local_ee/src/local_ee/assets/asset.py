@@ -33,7 +33,7 @@ class StoredBand:
     transform: tuple[float, ...]
     shape: tuple[int, int]
     policy: str
-    crc32c: str | None = None  # of the file; None of bands that isamap 0.1 stored
+    crc32c: str | None = None  # of the file; None of COG-backed bands, which have none
     source: CogSource | None = None  # of a COG-backed asset, which has no file
 
     @property
