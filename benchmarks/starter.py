@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.starter_places import LEVELS, PLACES, Box, boxes
+from benchmarks.starter_places import LEVELS, PLACES, PROCESSINGS, Box, boxes
 from isamap import gee_export
 from isamap.gee_export.sentinel.sentinel1 import POLARISATIONS
 from isamap.training.accuracy.predictions import predicted
@@ -64,7 +64,10 @@ RECIPE = Recipe(
 NETWORKS = {
     "starter": RECIPE,
     "starter-s2s1": replace(
-        RECIPE, name="starter-s2s1", bands=(*BANDS, *POLARISATIONS), augment=(*RECIPE.augment, "sensor")
+        RECIPE,
+        name="starter-s2s1",
+        bands=(*BANDS, *POLARISATIONS),
+        augment=("flip", "rotate", "speckle", "blur", "radiometry", "drop", "sensor"),
     ),
 }
 RIVALS = {"forest": "random_forest-tiny", "ndbi": "ndbi", "ndvi": "ndvi"}
@@ -75,12 +78,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/starter"), help="the same command goes on here")
     parser.add_argument("--places", type=int, default=len(PLACES), help="only the first so many, to try")
     parser.add_argument("--epochs", type=int, default=RECIPE.epochs, help=f"of the schedule's {RECIPE.epochs}")
+    parser.add_argument("--seeds", type=int, default=1, help="networks of each kind: OUT/starter, OUT/starter-1, ...")
     parser.add_argument("--only-export", action="store_true", help="patches, and no network")
     options = parser.parse_args()
     exported = [export(box, options.out / "data") for box in boxes(PLACES[: options.places])]
     if options.only_export:
         return
-    for name, learned in NETWORKS.items():
+    for name, learned in networks(options.seeds).items():
         source, run = source_of(exported, learned), options.out / "runs" / name
         train(source, learned, run, epochs=options.epochs)
         print(json.dumps({name: finished(source, run, options.out / name)}, indent=1), flush=True)
@@ -88,9 +92,18 @@ def main() -> None:
         rival(name, exported, options.out / name)
 
 
+def networks(seeds: int) -> dict[str, Recipe]:
+    """The recipes by the names of their folders; those of the first seed bear the plain names."""
+    return {
+        name if seed == 0 else f"{name}-{seed}": replace(learned, seed=seed)
+        for seed in range(seeds)
+        for name, learned in NETWORKS.items()
+    }
+
+
 def export(box: Box, data: Path) -> Path:
     """The folder of a box's patches; what is there whole is left alone."""
-    folder = data / f"{box.name}-{box.level}"
+    folder = data / f"{box.name}-{box.processing}"
     if not (folder / "manifest.json").exists():
         gee_export.export_patches(
             bbox=box.bounds,
@@ -101,7 +114,7 @@ def export(box: Box, data: Path) -> Path:
             label=list(LABELS),
             fusion="majority",
             share=True,
-            settings={"level": box.level},
+            settings={"level": box.level, "speckle": box.speckle},
             stride=128,
             split="random",
             workers=1,
@@ -113,10 +126,10 @@ def export(box: Box, data: Path) -> Path:
 
 
 def source_of(folders: Sequence[Path], learned: Recipe = RECIPE) -> SampleSource:
-    """All patches as one source; maps are said to be of L2A."""
-    by_level = {level: [folder for folder in folders if folder.name.endswith(level)] for level in LEVELS}
+    """All patches as one source; maps are said to be of the first processing, L2A with filtered radar."""
+    alike = [[folder for folder in folders if folder.name.endswith(processing)] for processing in PROCESSINGS]
     bands, target = learned.bands or BANDS, target_of(learned)
-    return of_both_levels([open_source(of_level, bands, target=target) for of_level in by_level.values()])
+    return of_both_levels([open_source(folders, bands, target=target) for folders in alike if folders])
 
 
 def rival(name: str, folders: Sequence[Path], out: Path) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from math import atan2, cos, degrees, hypot, radians, sin
 
 LEVELS = ("l2a", "l1c")
+SPECKLE = ("lee", "none")  # filters: archives other than Earth Engine's have none
+PROCESSINGS = tuple(f"{speckle}-{level}" for level in LEVELS for speckle in SPECKLE)
 # from the town's centre to that of a box
 NEAR_KM, NEAR_DEG = hypot(3.5, 1.75), degrees(atan2(3.5, 1.75))
 RINGS_KM = {"near": NEAR_KM, "edge": 13.0, "country": 32.0}
@@ -39,12 +41,18 @@ class Box:
     town: Place
     ring: str
     level: str
+    speckle: str
     bearing_deg: float
 
     @property
     def name(self) -> str:
         """Of the export; no other box has it."""
         return f"{self.ring}-{self.town.name}"
+
+    @property
+    def processing(self) -> str:
+        """Level and filter in a word, one of PROCESSINGS: exports of another one cannot be read together."""
+        return f"{self.speckle}-{self.level}"
 
     @property
     def bounds(self) -> tuple[float, float, float, float]:
@@ -135,11 +143,14 @@ perth 115.90 -31.95 11 06
 
 
 def boxes(places: Sequence[Place] = PLACES) -> list[Box]:
-    """Two boxes a place: one near its centre, and on the other level one at its edge or in the country, in turn."""
+    """Two boxes a place: one near its centre, and on the other level one at its edge or in the country, in turn.
+
+    Radar's speckle is filtered at four places, then at four it is not.
+    """
     made = []
     for index, town in enumerate(places):
         level, other_level = LEVELS[index % 2], LEVELS[1 - index % 2]
-        outer = ("edge", "country")[index // 2 % 2]
-        made.append(Box(town, "near", level, NEAR_DEG + 180 * (index % 2)))
-        made.append(Box(town, outer, other_level, index * GOLDEN_DEG % 360))
+        outer, speckle = ("edge", "country")[index // 2 % 2], SPECKLE[index // 4 % 2]
+        made.append(Box(town, "near", level, speckle, NEAR_DEG + 180 * (index % 2)))
+        made.append(Box(town, outer, other_level, speckle, index * GOLDEN_DEG % 360))
     return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,17 +11,17 @@ import shapely
 from odc.geo.geobox import GeoBox
 from pyproj import CRS, Transformer
 
-from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class
+from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class, check_named
 from isamap.gee_export.base.feature_table import FeatureTable
 from isamap.gee_export.base.grid import crs_of
 from isamap.gee_export.base.outline import inside
 from isamap.gee_export.base.regions import Period, Region
 from isamap.gee_export.base.scheme import UNKNOWN, Scheme
 from isamap.gee_export.labelling import local_file, shares
-from isamap.gee_export.labelling.label_source import COLUMN, LabelSource
-from isamap.gee_export.labelling.label_vectors import attributes, info_of, near_features
+from isamap.gee_export.labelling.label_source import COLUMN, IMPERVIOUS, LabelSource
+from isamap.gee_export.labelling.label_vectors import attributes, info_of, near_features, values_of
 
-OPTIONS = (COLUMN, "layer")
+OPTIONS = (COLUMN, IMPERVIOUS, "layer")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,8 +87,9 @@ class LocalAreas:
 def open_classed(source: LabelSource, scheme: Scheme, region: Region, period: Period) -> LocalPoints | LocalAreas:
     """A file's points or polygons around a region with the classes that an attribute gives, by name or number.
 
-    Options: column=NAME, the attribute; layer=NAME. Features whose attribute is empty or says that it is uncertain are
-    left out. ValueError: another class, no such attribute, lines, points and polygons in one file.
+    Options: column=NAME, the attribute; impervious=VALUES of it, with commas, all others pervious; layer=NAME. Features
+    whose attribute is empty or says that it is uncertain are left out. ValueError: another class, a value that no
+    feature has, no such attribute, lines, points and polygons in one file.
     """
     source.refuse_options(OPTIONS)
     column = source.options[COLUMN]
@@ -96,7 +97,7 @@ def open_classed(source: LabelSource, scheme: Scheme, region: Region, period: Pe
     touches = local_file.touches(bounds, table.crs, region)
     table = table[~(table.geometry.isna() | table.geometry.is_empty)].to_crs(4326)
     are_areas = _are_areas(source, table.columns, table.geometry.geom_type)
-    names = [answered_class(_text(value), scheme.names, f"label {source.name}") for value in table[column]]
+    names = _classes(source, scheme, [_text(value) for value in table[column]])
     is_named = np.array([bool(name) and name != UNCERTAIN for name in names], bool)
     shapes = table.geometry.to_numpy()[is_named]
     class_N = np.array([scheme.names.index(name) for name in np.array(names, object)[is_named]], np.uint8)
@@ -105,6 +106,20 @@ def open_classed(source: LabelSource, scheme: Scheme, region: Region, period: Pe
         return LocalAreas(info_of(source), polygons, class_N, scheme, touches)
     lon, lat = shapely.get_coordinates(shapes).reshape(-1, 2).T
     return LocalPoints(info_of(source), lon, lat, class_N, scheme, touches)
+
+
+def _classes(source: LabelSource, scheme: Scheme, answers: Sequence[str]) -> list[str]:
+    where, words = f"label {source.name}", source.options.get(IMPERVIOUS)
+    impervious = () if words is None else tuple(words.split(","))
+    if words is not None and (not words or "impervious" not in scheme.names or "pervious" not in scheme.names):
+        raise ValueError(
+            f"{where}: #{IMPERVIOUS}=VALUES names values of two classes, pervious and impervious: take --scheme isa, "
+            "or leave it out"
+        )
+    if not {each.lower() for each in impervious} <= {answer.strip().lower() for answer in answers}:
+        # Only then is the whole file read: another region of the same export may have them.
+        check_named(impervious, map(_text, values_of(source, source.options[COLUMN])), where)
+    return [answered_class(answer, scheme.names, where, impervious) for answer in answers]
 
 
 def _text(value: Any) -> str:

@@ -6,6 +6,7 @@ projects/p/assets/x   users/me/x#b1=50,80   an asset of 0, 1 and 255, or a band 
 clcplus:clc.tif       nlcd:fct.tif          a downloaded file of a product that Earth Engine does not hold
 survey.tif#2=1,3      roads.gpkg#width=6    a file: the band by number, or options of vectors
 survey.gpkg#column=class                    points: the class of the pixel under each, from an attribute
+survey.gpkg#column=cover#impervious=town    the same, of values that are impervious; all others are pervious
 survey.tif#1=1/pervious=0/unknown=-1        every code of the band; codes that are left out are unknown
 """
 
@@ -23,7 +24,7 @@ RASTERS = (".tif", ".tiff", ".vrt")
 VECTORS = (".geojson", ".json", ".gpkg", ".shp", ".fgb", ".parquet", ".geoparquet")
 OTHER_FILES = (".csv", ".txt", ".xlsx", ".kml", ".kmz", ".zip", ".gpx", ".png", ".jpg", ".nc", ".h5", ".hdf")
 PERCENT = "percent"
-COLUMN = "column"  # the option that makes labels of points
+COLUMN, IMPERVIOUS = "column", "impervious"  # the option that makes labels of points, and which values are impervious
 FILES = ("raster", "vectors", "points")  # kinds that lie on this machine
 
 

@@ -179,6 +179,18 @@ def attributes(source: LabelSource) -> list[str]:
     return [str(name) for name in pyogrio.read_info(path, layer=layer)["fields"]]
 
 
+def values_of(source: LabelSource, column: str) -> list[Any]:
+    """Values of an attribute in all of a vector file."""
+    import pyogrio
+
+    path = local_file.found(source)
+    _check_format(source, path)
+    if parquet_file.is_parquet(path):
+        return _table(source, path)[column].tolist()
+    layer = source.options.get("layer") or _only_layer(source, path)
+    return pyogrio.read_dataframe(path, layer=layer, columns=[column], read_geometry=False)[column].tolist()
+
+
 def _only_layer(source: LabelSource, path: Path) -> str:
     layers = vector_file.layers(path)
     if len(layers) != 1:

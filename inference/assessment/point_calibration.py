@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from isamap.gee_export.base import exchanged
-from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class
+from isamap.gee_export.base.answer_class import UNCERTAIN, answered_class, check_named
 from isamap.gee_export.base.scheme import UNKNOWN
 from isamap.inference.assessment.answers import CLASS_COLUMN
 from isamap.inference.assessment.class_map import open_class_map
@@ -165,22 +165,14 @@ def _known(points: KnownPoints, classes: Sequence[str]) -> tuple[np.ndarray, np.
             f"points {path} have no column {points.column!r} ({', '.join(columns)}): name it with --column"
         )
     values = [str(value).strip() for value in columns[name]]
-    answers = [_named(value, points, classes, f"points {path}, row {row}") for row, value in enumerate(values, 1)]
-    if points.impervious and (strange := set(map(str.lower, points.impervious)) - {v.lower() for v in values}):
-        raise ValueError(
-            f"--impervious {', '.join(sorted(strange))}: column {name} of {path} holds {', '.join(sorted(set(values)))}"
-        )
+    check_named(points.impervious, values, f"--impervious, column {name} of {path}")
+    answers = [
+        answered_class(value, classes, f"points {path}, row {row}", points.impervious)
+        for row, value in enumerate(values, 1)
+    ]
     is_known = np.array([answer not in ("", UNCERTAIN) for answer in answers])
     impervious = np.array([answer == "impervious" for answer in answers])
     return lon[is_known], lat[is_known], impervious[is_known], int((~is_known).sum())
-
-
-def _named(value: str, points: KnownPoints, classes: Sequence[str], where: str) -> str:
-    if not points.impervious:
-        return answered_class(value, classes, where)
-    if value.lower() in (each.lower() for each in points.impervious):
-        return "impervious"
-    return answered_class("" if value.lower() in ("", "nan", "none") else "pervious", classes, where)
 
 
 def _probabilities(

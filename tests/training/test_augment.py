@@ -8,14 +8,17 @@ import torch
 from scipy.ndimage import gaussian_filter1d
 
 from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.checkpoints.checkpoint import BandNorm
 from isamap.training.samples.augment import (
     BLUR_SHARE,
     CHANCES,
     COMMON,
     FLIP_SHARE,
     GAIN,
+    LOOKS,
     OFFSET,
     SLOPE,
+    SPECKLE_SHARE,
     Augmented,
     augment,
     draws,
@@ -285,3 +288,48 @@ def test_a_missing_pixel_stays_0_under_another_radiometry():
     image = batch.image_BCHW.masked_fill(~valid, 0.0)
     augmented = augment(Augmented(image, valid, batch.label_BHW), np.full((1, CHANCES), 0.3), ("radiometry",))
     assert augmented.image_BCHW[0, 1, 2, 3] == 0 and torch.equal(augmented.label_BHW, batch.label_BHW)
+
+
+DUAL = (BandNorm("B4", "reflectance", 0.1, 0.05), BandNorm("VV", "dB", -9.0, 4.0), BandNorm("VH", "dB", -16.0, 5.0))
+
+
+def speckled(looks: float, *, chosen: float = 0.0, shape: tuple[int, ...] = (1, 3, 128, 128)) -> torch.Tensor:
+    """Ground that is -3 dB from the mean in each band, seen with speckle; `looks` is the chance of their number."""
+    std = torch.tensor([band.std for band in DUAL])[:, None, None]
+    image = (-3 / std).expand(shape).contiguous()
+    label = torch.zeros(shape[0], *shape[-2:], dtype=torch.uint8)
+    chances = np.full((shape[0], CHANCES), KEEP)
+    chances[:, 13], chances[:, 14] = chosen, looks
+    chances[:, 15] = np.arange(1, shape[0] + 1) / 2**10
+    valid = torch.ones_like(image, dtype=torch.bool)
+    valid[..., 0, 0] = False
+    image = image.masked_fill(~valid, 0.0)
+    return augment(Augmented(image, valid, label, bands=DUAL), chances, ("speckle",)).image_BCHW
+
+
+def power_of(image: torch.Tensor) -> np.ndarray:
+    """Linear power of VV and VH over that of the ground, without the missing pixel."""
+    decibels = image[..., 1:, :, :] * torch.tensor([4.0, 5.0])[:, None, None] + 3
+    return 10 ** (decibels.flatten(-2)[..., 1:].double().numpy() / 10)
+
+
+@pytest.mark.parametrize(("chance_of_looks", "looks"), [(0.0, LOOKS[0]), (0.5, np.sqrt(LOOKS[0] * LOOKS[1]))])
+def test_speckle_is_multiplicative_with_its_number_of_looks(chance_of_looks, looks):
+    """Mean 1 and variance 1 / looks in power (Ulaby et al. 1986), and the skewness of a gamma distribution."""
+    power = power_of(speckled(chance_of_looks))
+    deviation = power - 1
+    assert abs(deviation.mean()) < 0.01 and power.var() == pytest.approx(1 / looks, rel=0.05)
+    assert (deviation**3).mean() / power.std() ** 3 == pytest.approx(2 / np.sqrt(looks), rel=0.15)
+
+
+def test_speckle_of_pixels_bands_dates_and_patches_is_their_own():
+    power = power_of(speckled(0.0, shape=(2, 2, 3, 64, 64))).reshape(8, -1)
+    apart = np.corrcoef(power)[np.triu_indices(8, 1)]
+    assert np.abs(apart).max() < 0.1
+    assert abs(np.corrcoef(power[:, 1:].ravel(), power[:, :-1].ravel())[0, 1]) < 0.05
+
+
+def test_speckle_leaves_optical_bands_missing_pixels_and_other_patches_alone():
+    ground, seen = speckled(0.0, chosen=SPECKLE_SHARE), speckled(0.0)
+    assert len(ground[0, 1, 1:].unique()) == 1
+    assert torch.equal(seen[:, 0], ground[:, 0]) and (seen[..., 0, 0] == 0).all()

@@ -186,7 +186,7 @@ def test_settings_may_have_their_kind_already():
         ({"lr": "nan"}, "expected lr above 0"),
         (
             {"augment": "maybe"},
-            "augment=maybe: expected none, or any of flip, mirror, .*jitter, drop, radiometry, sensor joined",
+            "augment=maybe: expected none, or any of flip, mirror, .*jitter, drop, radiometry, sensor, speckle joined",
         ),
         ({"model.widhts": "3"}, "setting 'model.widhts' is not known: did you mean model.widths"),
         ({"loss.bet": "3"}, "setting 'loss.bet' is not known: did you mean loss.beta"),

@@ -4,8 +4,8 @@ CroFuseNet section II-B names vertical flip, random rotation and Gaussian blur, 
 crops at random; RU-Net++ and JointSeg say nothing. Choices: flip with probability 1/2; rotation by quarter turns
 ("turn"), which move pixels and change none ("rotate" takes any angle, with interpolation); blur with probability 1/4
 and a standard deviation of 0.3 to 1 pixel. Ours: gains and offsets of bands ("jitter"), a missing band ("drop") or
-sensor ("sensor"), and another ground, air or sensor ("radiometry"): wider gains and offsets, and a slope along the
-bands as haze and dry soil have.
+sensor ("sensor"), radar of fewer looks ("speckle"), and another ground, air or sensor ("radiometry"): wider gains and
+offsets, and a slope along the bands as haze and dry soil have.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from isamap.gee_export.base.scheme import UNKNOWN
+from isamap.training.checkpoints.checkpoint import BandNorm
 
 FLIP_SHARE, BLUR_SHARE = 0.5, 0.25
 # Weak: a wider blur would hide roads of one pixel.
@@ -28,7 +29,9 @@ BLUR_SIGMA_PX = (0.3, 1.0)
 JITTER, DROP_SHARE = 0.2, 0.25  # jitter: of gains, and of offsets in standard deviations
 # the simulated world's medians lie up to 1 standard deviation from real ones (docs/starter.md, "How it was made")
 GAIN, OFFSET, COMMON, SLOPE = 0.3, 0.4, 0.4, 0.5
-CHANCES = 13  # numbers drawn per patch; each augmentation has its own
+# Sentinel-1 GRD has 4.4 looks (ESA's product definition); of 60 on, a filtered month's, speckle is below 0.6 dB
+SPECKLE_SHARE, LOOKS = 0.5, (4.4, 60.0)
+CHANCES = 16  # numbers drawn per patch; each augmentation has its own
 # Three standard deviations of the widest blur.
 _BLUR_RADIUS_PX = 3
 # Which of a patch's chances: fixed numbers, so that another augmentation changes no former run.
@@ -44,7 +47,7 @@ class Augmented:
 
     Images are (batch, bands, rows, columns), or (batch, dates, bands, rows, columns). Labels are classes or shares
     (0 to 1), UNKNOWN where there is none, and may be a whole number of times as fine as the image. sharp_BCHW: the
-    true image of the label's size, with its validity, or None. units: of the bands; those of one sensor share theirs.
+    true image of the label's size, with its validity, or None. bands: names, units and standardisation.
     """
 
     image_BCHW: Tensor
@@ -52,7 +55,7 @@ class Augmented:
     label_BHW: Tensor
     sharp_BCHW: Tensor | None = None
     sharp_valid_BCHW: Tensor | None = None
-    units: tuple[str, ...] = ()
+    bands: tuple[BandNorm, ...] = ()
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Augmented:
         """The same change applied to every tensor that is there."""
@@ -60,7 +63,7 @@ class Augmented:
             None if tensor is None else change(tensor) for tensor in (self.sharp_BCHW, self.sharp_valid_BCHW)
         )
         image, known, label = (change(tensor) for tensor in (self.image_BCHW, self.valid_BCHW, self.label_BHW))
-        return Augmented(image, known, label, sharp, valid, self.units)
+        return Augmented(image, known, label, sharp, valid, self.bands)
 
 
 @dataclass(frozen=True)
@@ -162,7 +165,7 @@ def _rotated(batch: Augmented, chance_B1: np.ndarray) -> Augmented:
     sharp, sharp_valid = batch.sharp_BCHW, batch.sharp_valid_BCHW
     if sharp is not None and sharp_valid is not None:
         sharp, sharp_valid = _sampled(sharp, sharp_valid, angle)
-    return Augmented(image, valid, label, sharp, sharp_valid, batch.units)
+    return Augmented(image, valid, label, sharp, sharp_valid, batch.bands)
 
 
 def _sampled(values: Tensor, valid: Tensor, angle_B: Tensor, mode: str = "bilinear") -> tuple[Tensor, Tensor]:
@@ -237,13 +240,35 @@ def _dropped(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
 
 def _sensor_dropped(batch: Augmented, chance_B2: np.ndarray) -> Augmented:
     """Of the chosen patches all bands of one sensor are missing, each as likely; an image of one sensor keeps it."""
-    sensors = sorted(set(batch.units))
+    units = [band.unit for band in batch.bands]  # those of one sensor share theirs
+    sensors = sorted(set(units))
     chosen_B = chance_B2[:, 0] < DROP_SHARE
     if len(sensors) < 2 or not chosen_B.any():
         return batch
-    sensor_C = np.array([sensors.index(unit) for unit in batch.units])
+    sensor_C = np.array([sensors.index(unit) for unit in units])
     is_missing_BC = chosen_B[:, None] & (sensor_C == np.floor(chance_B2[:, 1:] * len(sensors)))
     return _without(batch, torch.from_numpy(is_missing_BC))
+
+
+def _speckled(batch: Augmented, chance_B3: np.ndarray) -> Augmented:
+    """The chosen patches' decibels with multiplicative speckle of 4.4 to 60 looks; other bands stay as they are.
+
+    Gamma-distributed in power, with mean 1, independent from pixel to pixel, band to band and date to date. Blur after
+    it, as resampling does, relates neighbours.
+    """
+    in_dB = [at for at, band in enumerate(batch.bands) if band.unit == "dB"]
+    rows = np.flatnonzero(chance_B3[:, 0] < SPECKLE_SHARE)
+    if not in_dB or not rows.size:
+        return batch
+    low, high = LOOKS
+    std_C = torch.tensor([batch.bands[at].std for at in in_dB])[:, None, None].to(batch.image_BCHW)
+    image = batch.image_BCHW.clone()
+    for row, (_, looks_chance, seed) in zip(rows.tolist(), chance_B3[rows], strict=True):
+        looks = low * (high / low) ** looks_chance
+        radar = image[row][..., in_dB, :, :]
+        power = torch.from_numpy(_generator(seed).gamma(looks, 1 / looks, radar.shape)).to(image)
+        image[row][..., in_dB, :, :] = radar + 10 * power.log10() / std_C
+    return replace(batch, image_BCHW=image.masked_fill(~batch.valid_BCHW, 0.0))
 
 
 def _without(batch: Augmented, missing_BC: Tensor) -> Augmented:
@@ -259,8 +284,12 @@ def _of_bands(values_BC: Tensor, image: Tensor) -> Tensor:
 
 def _many(chance: float, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform numbers in [0, 1) that follow from one."""
+    return _generator(chance).random(shape)
+
+
+def _generator(chance: float) -> np.random.Generator:
     # A chance is a whole multiple of 2^-53 (`draws`), so it gives a seed of its own without rounding.
-    return np.random.default_rng(int(chance * 2**53)).random(shape)
+    return np.random.default_rng(int(chance * 2**53))
 
 
 def _smoothed(x_BCHW: Tensor, sigma_B: Tensor) -> Tensor:
@@ -286,4 +315,5 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     "drop": Augmentation(_dropped, (8, 9)),
     "radiometry": Augmentation(_another_radiometry, (10,)),
     "sensor": Augmentation(_sensor_dropped, (11, 12)),
+    "speckle": Augmentation(_speckled, (13, 14, 15)),
 }

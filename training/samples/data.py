@@ -177,7 +177,7 @@ def prepare(batch: Batch, stored: Sequence[Band], bands: Sequence[BandNorm]) -> 
     """Stored values to physical units to standardised ones; missing pixels 0 and not valid; labels as they are."""
     valid = batch.image_BCHW != _column(stored, "nodata", batch.image_BCHW)
     image = standardise(_physical(batch.image_BCHW, stored), valid, bands)
-    return Augmented(image, valid, batch.label_BHW, units=tuple(band.unit for band in bands))
+    return Augmented(image, valid, batch.label_BHW, bands=tuple(bands))
 
 
 def _physical(values: Tensor, stored: Sequence[Band]) -> Tensor:

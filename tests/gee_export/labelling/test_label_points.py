@@ -59,6 +59,36 @@ def test_points_have_the_seven_classes_too(tmp_path):
     assert label[0, 0] == 3
 
 
+KINDS = ["Town", "road", "forest", "unsure", ""]
+
+
+def kinds(path) -> str:
+    return points(path, LEFT + 5 + 10 * np.arange(5), [TOP - 5] * 5, KINDS)
+
+
+def test_values_that_are_named_are_impervious_and_others_are_not(tmp_path):
+    label, _ = read(kinds(tmp_path / "p.gpkg") + "#impervious=town,road")
+    assert label[0, :5].tolist() == [1, 1, 0, UNKNOWN, UNKNOWN]
+
+
+def test_a_value_that_no_point_has_is_refused(tmp_path):
+    """Or a word written wrong would make all ground pervious."""
+    with pytest.raises(ValueError, match="no answer is city; there are Town, forest, road, unsure"):
+        read(kinds(tmp_path / "p.gpkg") + "#impervious=town,city")
+
+
+def test_a_value_of_points_elsewhere_is_none_of_a_typo(tmp_path):
+    table = points(tmp_path / "p.gpkg", [LEFT + 5, LEFT + 50_000], [TOP - 5] * 2, ["forest", "town"])
+    label, _ = read(table + "#impervious=town")
+    assert label[0, 0] == 0
+
+
+@pytest.mark.parametrize(("option", "scheme"), [("#impervious=", "isa"), ("#impervious=town", "landcover3m")])
+def test_impervious_values_are_of_two_classes(tmp_path, option, scheme):
+    with pytest.raises(ValueError, match="names values of two classes"):
+        read(kinds(tmp_path / "p.gpkg") + option, scheme=scheme)
+
+
 @pytest.mark.parametrize(
     ("column", "values", "message"),
     [

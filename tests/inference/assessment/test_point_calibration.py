@@ -101,6 +101,12 @@ def test_uncertain_points_and_those_outside_are_counted_and_not_used(run, mapped
     assert "(not used: 2 uncertain, 1 outside the map or without a value)" in str(report)
 
 
+def test_a_doubt_is_no_class_where_impervious_values_are_named(run, mapped, known, tmp_path):
+    doubts = ((known["lon"][0], known["lat"][0], "unsure"), (known["lon"][1], known["lat"][1], "uncertain"))
+    points = KnownPoints(write_csv(tmp_path / "p.csv", known, doubts), impervious=("impervious",))
+    assert calibrate_points(run, points, tmp_path / "c", map_at=mapped).uncertain == 2
+
+
 def test_a_map_of_another_checkpoint_is_refused(make_checkpoint, mapped, known, tmp_path):
     second = make_checkpoint("index", thresholds={"impervious": 0.4})
     with pytest.raises(ValueError, match="was not made with the checkpoint"):
@@ -110,7 +116,7 @@ def test_a_map_of_another_checkpoint_is_refused(make_checkpoint, mapped, known, 
 
 def test_a_value_that_no_point_has_is_refused(run, mapped, known, tmp_path):
     points = KnownPoints(write_csv(tmp_path / "p.csv", known), impervious=("city",))
-    with pytest.raises(ValueError, match=r"--impervious city: column class of .* holds impervious, pervious"):
+    with pytest.raises(ValueError, match=r"column class of .*: no answer is city; there are impervious, pervious"):
         calibrate_points(run, points, tmp_path / "c", map_at=mapped)
 
 
