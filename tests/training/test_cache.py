@@ -70,6 +70,26 @@ def test_a_layer_that_another_process_made_meanwhile_is_no_hindrance(make, tmp_p
     assert not left and [path.name for path in folder.parent.iterdir()] == [IMAGES]
 
 
+def test_a_whole_layer_that_another_process_made_meanwhile_stays(make, tmp_path, monkeypatch):
+    """Moved aside even for a moment, it would be missing to the process that made it and opens it now."""
+    dataset = make(spread(2, 1, 1))
+    open_layer(dataset, IMAGES, tmp_path / "theirs")
+    theirs = tmp_path / "theirs" / dataset.fingerprint / IMAGES
+    ours, original, moved = tmp_path / "ours" / dataset.fingerprint / IMAGES, caches.os.replace, []
+
+    def replace(source, target):
+        if str(target) == str(ours) and theirs.exists():
+            original(theirs, ours)
+        moved.append(str(source))
+        original(source, target)
+
+    monkeypatch.setattr(caches.os, "replace", replace)
+    np.testing.assert_array_equal(
+        open_layer(dataset, IMAGES, tmp_path / "ours")[0], dataset.read_image(dataset.patches[0])
+    )
+    assert len(moved) == 1 and str(ours) not in moved and [path.name for path in ours.parent.iterdir()] == [IMAGES]
+
+
 def test_a_damaged_patch_leaves_no_cache(make, tmp_path):
     dataset = make(spread(2, 1, 1))
     dataset.storage.write(dataset.patches[1].image_name, b"no GeoTIFF")

@@ -173,7 +173,7 @@ def _build(folder: Path, dataset: Dataset, layer: CachedLayer) -> None:
             _fill(fresh / _VALUES, dataset, layer)
             (fresh / _NOTE).write_text(json.dumps(_note(dataset)) + "\n")
             settle([fresh / _VALUES, fresh / _NOTE])  # the values before the name that says that they are there
-            _put_in_place(fresh, folder)
+            _put_in_place(fresh, folder, lambda: _opened(folder, dataset, layer) is not None)
     except OSError as error:
         raise _disk_fault(folder, error) from error
     finally:
@@ -217,8 +217,8 @@ def _read(dataset: Dataset, layer: CachedLayer) -> Iterator[np.ndarray]:
             yield future.result()
 
 
-def _put_in_place(fresh: Path, folder: Path) -> None:
-    """Rename over a cache that is missing, damaged, or was made meanwhile by another process, which may do the same."""
+def _put_in_place(fresh: Path, folder: Path, is_whole: Callable[[], bool]) -> None:
+    """Rename over a cache that is missing or damaged; leave one that another process made whole meanwhile."""
     aside = fresh.with_suffix(".old")
     while True:
         try:
@@ -229,6 +229,8 @@ def _put_in_place(fresh: Path, folder: Path) -> None:
             # POSIX allows either name for a folder that is full; every other error is the disk's and goes up.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
+        if is_whole():
+            return  # the same values; its maker may be opening it, and would find nothing where it was moved aside
         with contextlib.suppress(FileNotFoundError):
             # A folder cannot be renamed over a full one; moved aside first, no reader ever sees half of it.
             os.replace(folder, aside)
