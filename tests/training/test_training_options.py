@@ -12,6 +12,7 @@ from torch import nn
 
 from isamap import training
 from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints.checkpoint import BandNorm
 from isamap.training.fitting.task import Task
 from isamap.training.models import build
 from isamap.training.recipes import Recipe, recipe
@@ -218,10 +219,14 @@ def test_a_dropped_band_is_missing_on_all_dates(dates):
     assert gone.all()
 
 
+def of_units(*units: str) -> tuple[BandNorm, ...]:
+    return tuple(BandNorm(f"band {at}", unit, 0.0, 1.0) for at, unit in enumerate(units))
+
+
 @pytest.mark.parametrize("dates", [0, 2])
 def test_a_dropped_sensor_takes_its_bands_and_no_other(dates):
     """Counted by hand: of three bands the last is in dB; a quarter of patches lose bands 0 and 1, or band 2."""
-    batch = replace(images(dates), units=("reflectance", "reflectance", "dB"))
+    batch = replace(images(dates), bands=of_units("reflectance", "reflectance", "dB"))
     made = augment(batch, np.random.default_rng(1).random((40, CHANCES)), ["sensor"])
     lost = (batch.valid_BCHW & ~made.valid_BCHW).movedim(-3, 1).flatten(2).any(dim=2)
     kinds = {tuple(row) for row in lost.tolist()}
@@ -230,6 +235,6 @@ def test_a_dropped_sensor_takes_its_bands_and_no_other(dates):
 
 
 def test_an_image_of_one_sensor_keeps_it():
-    batch = replace(images(0), units=("reflectance",) * 3)
+    batch = replace(images(0), bands=of_units(*["reflectance"] * 3))
     made = augment(batch, np.zeros((40, CHANCES)), ["sensor"])
     assert torch.equal(made.valid_BCHW, batch.valid_BCHW)
