@@ -129,7 +129,7 @@ def source_of(folders: Sequence[Path], learned: Recipe = RECIPE) -> SampleSource
     """All patches as one source; maps are said to be of the first processing, L2A with filtered radar."""
     alike = [[folder for folder in folders if folder.name.endswith(processing)] for processing in PROCESSINGS]
     bands, target = learned.bands or BANDS, target_of(learned)
-    return of_both_levels([open_source(folders, bands, target=target) for folders in alike if folders])
+    return of_both_levels([open_source(group, bands, target=target) for group in alike if group])
 
 
 def rival(name: str, folders: Sequence[Path], out: Path) -> None:

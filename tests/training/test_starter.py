@@ -7,9 +7,11 @@ from configparser import ConfigParser
 from dataclasses import replace
 from pathlib import Path
 
+import geopandas
 import numpy as np
 import pytest
 import rasterio
+import shapely
 import torch
 
 import isamap
@@ -141,3 +143,23 @@ def test_fine_tuning_begins_where_it_ended(hamlet, tmp_path):
     stem = "encoder.blocks.0.0.0.weight"
     torch.testing.assert_close(new[stem][:, at[1]], old[stem][:, at[0]], atol=1e-6, rtol=0)
     assert "fine-tuned" in (tmp_path / "run" / "best" / "card.md").read_text().lower()
+
+
+@pytest.mark.long
+def test_field_points_of_any_classes_fine_tune_it(tmp_path):
+    """docs/starter.md's two commands: towns are impervious, fields and woods are not."""
+    values = stored_scene(192, 192)[[0, 1, 2, 3, 0]].astype(np.float32) * np.float32(1e-4)
+    scene = write_tif(tmp_path / "s.tif", values, names=BANDS, scales=(1,) * 5, transform=WUHAN)
+    cols, rows = (axis.ravel() for axis in np.meshgrid(np.arange(6, 192, 12), np.arange(6, 192, 12)))
+    cover = np.array(["town", "field", "wood"])[np.arange(len(cols)) % 3]
+    there = shapely.points(*(WUHAN * (cols + 0.5, rows + 0.5)))
+    geopandas.GeoDataFrame({"land_cover": cover}, geometry=there, crs="EPSG:32650").to_file(tmp_path / "p.gpkg")
+    label, data, run = f"{tmp_path / 'p.gpkg'}#column=land_cover#impervious=town", tmp_path / "d", tmp_path / "run"
+    size = ["--size", "48", "--stride", "48", "--split", "random"]
+    unit = ["--unit", "reflectance=0.0001", "--month", "2019-06"]
+    assert isamap.main(["export", "--image", str(scene), *unit, "--label", label, *size, "--out", str(data)]) == 0
+    tuned = ["train", "--from", "starter", "--data", str(data), "--out", str(run), "--set", "crop=48", "epochs=1"]
+    assert isamap.main(tuned) == 0
+    known = np.concatenate([rasterio.open(file).read().ravel() for file in (data / "labels").iterdir()])
+    assert np.bincount(known, minlength=2)[:2].tolist() == [170, 86]
+    assert ck.load(run).origin["start"] == places.PACKAGED["starter"]

@@ -220,7 +220,7 @@ def open_source(
 
 
 def of_both_levels(sources: Sequence[SampleSource]) -> SampleSource:
-    """Sources of different processing levels as one, standardised over all; its first dataset says the level of maps.
+    """Sources of different levels or filters as one, standardised over all; its first dataset says those of maps.
 
     ValueError: bands stored differently, another target, patches of another size.
     """
