@@ -77,15 +77,22 @@ def may_lack_a_band(checkpoint: Path) -> bool:
 def with_bands_missing(
     checkpoint: Path, grounds: Sequence[KnownGround], out: Path
 ) -> dict[str, dict[str, dict[str, float]]]:
-    """F1 and AUC by ground and missing band, on the grounds that have all bands of a checkpoint."""
-    needed = set(ck.load(str(checkpoint)).band_names)
-    return {each.name: _missing(checkpoint, each, out) for each in grounds if needed <= set(_bands(each))}
+    """F1 and AUC by ground and missing bands, on the grounds that have all bands of a checkpoint."""
+    names = ck.load(str(checkpoint)).band_names
+    missing = [(band,) for band in BANDS] + ([RADAR, BANDS] if set(RADAR) <= set(names) else [])
+    return {each.name: _missing(checkpoint, each, missing, out) for each in grounds if set(names) <= set(_bands(each))}
 
 
-def _missing(checkpoint: Path, ground: KnownGround, out: Path) -> dict[str, dict[str, float]]:
-    lacking = [replace(ground, name=f"{ground.name}-{band}", image=_without(ground, band, out)) for band in BANDS]
+def _missing(
+    checkpoint: Path, ground: KnownGround, missing: Sequence[tuple[str, ...]], out: Path
+) -> dict[str, dict[str, float]]:
+    """By missing bands: F1 and AUC of the image without them."""
+    lacking = [
+        replace(ground, name=f"{ground.name}-{'-'.join(bands)}", image=_without(ground, bands, out))
+        for bands in missing
+    ]
     figures = judged(checkpoint, lacking, out).values()
-    return {band: {"f1": of["f1"], "auc": of["auc"]} for band, of in zip(BANDS, figures, strict=True)}
+    return {", ".join(bands): {"f1": of["f1"], "auc": of["auc"]} for bands, of in zip(missing, figures, strict=True)}
 
 
 def _bands(ground: KnownGround) -> tuple[str, ...]:
@@ -94,9 +101,9 @@ def _bands(ground: KnownGround) -> tuple[str, ...]:
         return names
 
 
-def _without(ground: KnownGround, band: str, out: Path) -> Path:
+def _without(ground: KnownGround, bands: Sequence[str], out: Path) -> Path:
     with rasterio.open(ground.image) as source:
         stored = dict(zip(source.descriptions, source.read(), strict=True))
         affine, crs = source.transform, source.crs.to_string()
-    del stored[band]
-    return written(out / f"{ground.name}-{band}.tif", stored, affine, crs)
+    kept = {name: values for name, values in stored.items() if name not in bands}
+    return written(out / f"{ground.name}-{'-'.join(bands)}.tif", kept, affine, crs)

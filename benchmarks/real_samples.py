@@ -26,6 +26,7 @@ import numpy as np
 from benchmarks import real_catalogs as catalogs
 from benchmarks import real_ground, real_rivals
 from benchmarks import real_pictures as pictures
+from benchmarks.real_ground import KnownGround
 from isamap import gee_export, inference, training
 from isamap.gee_export.datasets.dataset import Dataset
 from isamap.gee_export.datasets.manifest import NODATA
@@ -52,16 +53,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/real"), help="the same command goes on here")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--judge", type=Path, nargs="+", default=(), help="checkpoints' folders, judged instead")
+    parser.add_argument("--fit-threshold", action="store_true", help="give the first of them the samples' threshold")
     parser.add_argument("--note", action="store_true", help="write the judgement into the first of them and its card")
     options = parser.parse_args()
-    if options.note and not options.judge:
-        parser.error("--note is of --judge: name the checkpoint whose card is to say it")
+    if (options.note or options.fit_threshold) and not options.judge:
+        parser.error("--fit-threshold and --note are of --judge: name the checkpoint that is to be changed")
     for needed in JUDGED_ON if options.judge else ("terramind", "worldcereal"):
         if not (options.data / needed).is_dir():
             parser.error(f"--data {options.data}: holds no folder {needed}")
     options.out.mkdir(parents=True, exist_ok=True)
     if options.judge:
-        judge(options.judge, options.data, options.out, noted=options.judge[:1] if options.note else ())
+        grounds = real_ground.known_grounds(options.data, options.out / "ground")
+        bare = real_rivals.nothing_built(options.out / "bare")
+        if options.fit_threshold:
+            real_ground.fit_threshold(options.judge[0], [*grounds, *bare], options.out)
+        judge(options.judge, grounds, bare, options.out, noted=options.judge[:1] if options.note else ())
         return
     os.environ["ISAMAP_HOME"] = str(options.out / "home")  # a catalog, assets and buckets of its own
     figures = {
@@ -73,13 +79,18 @@ def main() -> None:
     print(text)
 
 
-def judge(checkpoints: Sequence[Path], data: Path, out: Path, *, noted: Sequence[Path] = ()) -> None:
+def judge(
+    checkpoints: Sequence[Path],
+    grounds: Sequence[KnownGround],
+    bare: Sequence[KnownGround],
+    out: Path,
+    *,
+    noted: Sequence[Path] = (),
+) -> None:
     """Every checkpoint on every sample of known ground: OUT/judged.json, a printed table, and cards of some."""
-    grounds = real_ground.known_grounds(data, out / "ground")
-    figures = {checkpoint.name: real_ground.judged(checkpoint, grounds, out) for checkpoint in checkpoints}
+    figures = {checkpoint.name: real_ground.judged(checkpoint, grounds, out, bare) for checkpoint in checkpoints}
     own = {ground.name: real_rivals.of_own_points(ground) for ground in grounds}
     figures[real_rivals.OWN_POINTS] = real_ground.figures_of(own, 0.5, grounds)
-    bare = real_rivals.nothing_built(out / "bare")
     further = {
         "share_called_built_where_nothing_is": {
             each.name: real_rivals.called_built(each, bare, out) for each in checkpoints

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from benchmarks import real_ground, real_rivals
 from isamap.inference.map_files.legend import PROB_STEPS
+from isamap.training.checkpoints import checkpoint as ck
 from tests.support.shared_data import SHARED, needs_shared
 
 STARTER = Path(__file__).resolve().parents[1] / "training" / "starter"
@@ -42,19 +45,65 @@ def test_cells_keep_their_own_pixels():
     assert counts[3, 1].sum() == impervious[cell == 3].sum()
 
 
-def test_the_threshold_of_other_grounds_weighs_each_alike():
-    """A ground of four pixels says .4, one of four hundred .8: at .4 the first is right and the second half wrong."""
-    few = real_ground.by_cell(np.array([0.1, 0.4, 0.7, 0.8]), np.array([0, 1, 1, 1], bool), np.zeros(4, int))[0]
-    many = real_ground.by_cell(
-        np.repeat([0.1, 0.6, 0.8], [100, 100, 200]),
-        np.repeat([False, False, True], [100, 100, 200]),
-        np.zeros(400, int),
-    )[0]
-    assert real_ground.best_elsewhere([many]) == pytest.approx(0.61, abs=0.01)
-    assert real_ground.best_elsewhere([few]) == pytest.approx(0.11, abs=0.01)
-    # F1 of .8 and 1 above .6; 1 and .8 below
-    assert real_ground.best_elsewhere([few, few, many]) == pytest.approx(0.11, abs=0.01)
-    assert real_ground.best_elsewhere([few, many, many]) == pytest.approx(0.61, abs=0.01)
+def counts_of(probability: list[float], impervious: list[bool], times: int) -> np.ndarray:
+    """A ground's pixels by class and probability, each so many times over."""
+    repeated = np.repeat(probability, times), np.repeat(np.array(impervious, bool), times)
+    return real_ground.by_cell(*repeated, np.zeros(len(repeated[0]), int))[0]
+
+
+def step_above(probability: float) -> float:
+    """The lowest threshold that pixels of a probability do not reach."""
+    return (round(probability * PROB_STEPS) + 1) / PROB_STEPS
+
+
+def test_the_best_threshold_weighs_each_ground_alike():
+    """One ground says .4; the other .8, however often its pixels stand there."""
+    low = [0.1, 0.4, 0.7, 0.8], [False, True, True, True]
+    high = [0.1, 0.6, 0.8, 0.8], [False, False, True, True]
+    few, many = counts_of(*low, 1), counts_of(*high, 100)
+    assert real_ground.best_threshold([many]) == step_above(0.6)
+    assert real_ground.best_threshold([few]) == step_above(0.1)
+    # of 5 built pixels: above .1 all are hit with 1 false alarm (F1 .91), above .6 four with none (.89)
+    assert real_ground.best_threshold([few, many]) == step_above(0.1)
+    assert real_ground.best_threshold([few, many, many]) == step_above(0.6)
+
+
+def test_ground_where_nothing_is_built_raises_the_threshold():
+    """The pixels of .2 are built in one ground; in three they are not, and there is nothing else."""
+    town = counts_of([0.1, 0.2, 0.9], [False, True, True], 1)
+    bare = counts_of([0.1, 0.2, 0.2], [False, False, False], 50)
+    assert real_ground.best_threshold([town]) == step_above(0.1)
+    assert real_ground.best_threshold([town, bare, bare, bare]) == step_above(0.2)
+
+
+def test_a_fitted_threshold_is_told_and_the_old_judgement_is_not(tmp_path, monkeypatch):
+    folder = shutil.copytree(STARTER, tmp_path / "starter")
+    monkeypatch.setattr(real_ground, "mapped", lambda *_: np.array([0.1, 0.4, 0.7, 0.8]))
+    real_ground.fit_threshold(folder, [made("four px", [False, False, True, True])], tmp_path)
+    fitted, text = ck.load(folder), (folder / ck.CARD).read_text("utf-8")
+    assert fitted.thresholds == {"impervious": step_above(0.4)} and "judged" not in fitted.origin
+    assert "The threshold is the best by f1 over 1 real samples, which weigh alike (four px)." in text
+
+
+def made(name: str, impervious: list[bool]) -> real_ground.KnownGround:
+    col = np.arange(len(impervious))
+    return real_ground.KnownGround(name, name, Path(), np.zeros_like(col), col, np.array(impervious))
+
+
+def test_the_threshold_of_other_grounds_is_not_of_the_ground_itself():
+    """`town` with `other` would take the step above .1; `other` alone that above .6."""
+    grounds = [made("town", [False, True, True, True]), made("other", [False, False, True, True])]
+    figures = real_ground.figures_of(dict.fromkeys(("town", "other"), np.array([0.1, 0.6, 0.8, 0.8])), 0.5, grounds)
+    assert figures["town"]["from_others"]["threshold"] == step_above(0.6)
+    assert figures["other"]["from_others"]["threshold"] == step_above(0.1)
+
+
+def test_bare_ground_is_one_of_the_others_and_not_judged_itself():
+    """`other` alone would take the step above .1."""
+    grounds, bare = [made("town", [True] * 4), made("other", [False, True, True, True])], made("bare", [False] * 4)
+    values = dict.fromkeys(("town", "other"), np.array([0.1, 0.6, 0.8, 0.8])) | {"bare": np.full(4, 0.6)}
+    figures = real_ground.figures_of(values, 0.5, grounds, [bare])
+    assert list(figures) == ["town", "other"] and figures["town"]["from_others"]["threshold"] == step_above(0.6)
 
 
 def test_a_missing_class_has_no_auc():
@@ -134,3 +183,21 @@ def test_an_image_without_a_band_keeps_the_others(tmp_path, monkeypatch):
     assert figures == {"made": {band: {"f1": 0.5, "auc": 0.9} for band in real_ground.BANDS}}
     with rasterio.open(images["made-B4"]) as source:
         assert source.descriptions == ("B2", "B3", "B8", "B11") and source.read()[:, 0, 0].tolist() == [0, 1, 3, 4]
+
+
+def test_an_image_without_a_sensor_is_judged_too_where_a_network_knows_two(tmp_path, monkeypatch):
+    stored = dict.fromkeys((*real_ground.BANDS, *real_ground.RADAR), np.ones((1, 4)))
+    image = real_ground.written(tmp_path / "made.tif", stored, Affine.scale(10, -10), "EPSG:32633")
+    ground = replace(made("made", [False] * 4), image=image)
+    held = {}
+
+    def noted(checkpoint, grounds, out):
+        for each in grounds:
+            with rasterio.open(each.image) as source:
+                held[each.name] = source.descriptions
+        return {each.name: {"f1": 0.5, "auc": 0.9} for each in grounds}
+
+    monkeypatch.setattr(real_rivals, "judged", noted)
+    figures = real_rivals.with_bands_missing(STARTER.with_name("starter-s2s1"), [ground], tmp_path)["made"]
+    assert list(figures) == [*real_ground.BANDS, "VV, VH", "B2, B3, B4, B8, B11"]
+    assert held["made-VV-VH"] == real_ground.BANDS and held["made-B2-B3-B4-B8-B11"] == real_ground.RADAR

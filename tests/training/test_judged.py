@@ -47,7 +47,10 @@ def test_a_packaged_card_is_what_its_description_says(name):
     assert (ROOT / "training" / name / ck.CARD).read_text("utf-8") == card(description(name))
 
 
-@pytest.mark.parametrize(("name", "predictors"), [("starter", ("starter", *RIVALS))])
+@pytest.mark.parametrize(
+    ("name", "predictors"),
+    [("starter", ("starter", *RIVALS)), ("starter-s2s1", ("starter-s2s1", "starter", RIVALS[-1]))],
+)
 def test_its_card_has_every_row_of_every_ground(name, predictors):
     text, grounds = (
         (ROOT / "training" / name / ck.CARD).read_text("utf-8"),

@@ -1,4 +1,4 @@
-"""The network that comes with isamap: found by its name, whole, small, told what it is, and good on real ground."""
+"""The networks that come with isamap: found by name, whole, small, told what they are, and good on real ground."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LARGEST_BYTES = 5_000_000  # of all together
 BANDS = ("B2", "B3", "B4", "B8", "B11")
 
 
-@pytest.mark.parametrize(("name", "bands"), [("starter", BANDS)])
+@pytest.mark.parametrize(("name", "bands"), [("starter", BANDS), ("starter-s2s1", (*BANDS, "VV", "VH"))])
 def test_the_name_is_the_packaged_folder(name, bands):
     trained = ck.load(name)
     assert Path(trained.location) == ROOT / "training" / name
@@ -123,11 +123,26 @@ def test_an_image_of_four_bands_is_mapped_as_if_the_fifth_said_nothing(tmp_path)
     assert [open_map(path).tags.get("lacks") for path in maps.values()] == ["B11", None]
 
 
+@pytest.mark.parametrize("lacking", [("VV", "VH"), BANDS])
+def test_an_image_of_one_sensor_is_mapped_by_the_network_of_both(tmp_path, capsys, lacking):
+    """Its tag says what was missing."""
+    trained = ck.load("starter-s2s1")
+    names = [name for name in trained.band_names if name not in lacking]
+    means = np.array([band.mean for band in trained.bands if band.name in names], np.float32)
+    values = means[:, None, None] * np.random.default_rng(0).uniform(0.5, 1.5, (len(names), 70, 80)).astype(np.float32)
+    scene = write_tif(tmp_path / "s.tif", values, names=names, scales=(1,) * len(names), transform=WUHAN)
+    out = tmp_path / "map.tif"
+    assert isamap.main(["map", "--checkpoint", "starter-s2s1", "--input", str(scene), "--out", str(out)]) == 0
+    assert open_map(out).tags["lacks"] == ",".join(lacking) and "lacks bands" in capsys.readouterr().err
+    assert set(np.unique(read_map(out)[0])) <= {0, 1}
+
+
 @needs_shared
-def test_it_finds_leipzig(tmp_path):
-    """The floors that it was made for; docs/starter.md prints what it reaches."""
+@pytest.mark.parametrize("name", places.PACKAGED)
+def test_it_finds_leipzig(tmp_path, name):
+    """The floors that they were made for, without radar; docs/starter.md prints what they reach."""
     ground = real_ground.leipzig(SHARED, tmp_path)
-    judged = real_ground.judged(Path("starter"), [ground], tmp_path)[ground.name]
+    judged = real_ground.judged(Path(name), [ground], tmp_path)[ground.name]
     assert judged["auc"] >= 0.97 and judged["f1"] >= 0.85
 
 

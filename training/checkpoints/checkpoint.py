@@ -182,8 +182,8 @@ def _files(written: Checkpoint, weights: bytes) -> dict[str, bytes]:
 def load(path: str | os.PathLike[str], session: Any = None) -> Checkpoint:
     """The checkpoint in a folder, or in its best/ (else last/) folder.
 
-    A gs:// checkpoint is first copied to ISAMAP_HOME; a session gives the bucket's client. `starter` is the one that
-    comes with isamap. ValueError: nothing there, or another version. Fault: damaged.
+    A gs:// checkpoint is first copied to ISAMAP_HOME; a session gives the bucket's client. The names of PACKAGED are
+    those that come with isamap. ValueError: nothing there, or another version. Fault: damaged.
     """
     location, text = _find(folder_of(path, session))
     try:

@@ -13,7 +13,10 @@ from isamap.training.checkpoints.hub import hub_folder, is_hub
 from isamap.training.checkpoints.layout import DESCRIPTION, FOLDERS, FURTHER, WEIGHTS, nothing_at
 
 # name -> fingerprint of the checkpoint in training/NAME, which comes with isamap (docs/starter.md)
-PACKAGED = {"starter": "0f3632f017b275049a0d04212a8877a30b8f25f79fe5534dc5a1ec51dc4e5b44"}
+PACKAGED = {
+    "starter": "0f3632f017b275049a0d04212a8877a30b8f25f79fe5534dc5a1ec51dc4e5b44",
+    "starter-s2s1": "b5b73769a691a6a32cdb3b8dcfd255c36f2603c0a40010ba225ac4ac2b884138",
+}
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
