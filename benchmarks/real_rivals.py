@@ -5,13 +5,15 @@ Used by benchmarks/real_samples.py (`--judge`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GroupKFold
 
 from benchmarks.real_ground import BANDS, RADAR, KnownGround, judged, mapped, threshold_of, written
@@ -28,9 +30,7 @@ def of_own_points(ground: KnownGround) -> np.ndarray:
     with rasterio.open(ground.image) as source:
         values_NB = source.read()[: len(BANDS), ground.row_N, ground.col_N].T
     probability_N = np.zeros(len(values_NB))
-    rng = np.random.default_rng(SEED)
-    for others, here in GroupKFold(FOLDS).split(values_NB, groups=ground.cell_N):
-        learned = np.concatenate([_few(others[ground.impervious_N[others] == built], rng) for built in (False, True)])
+    for learned, here in folds(ground):
         forest = RandomForestClassifier(TREES, random_state=SEED)
         forest.fit(values_NB[learned], ground.impervious_N[learned])
         at = list(forest.classes_).index(True)
@@ -38,8 +38,12 @@ def of_own_points(ground: KnownGround) -> np.ndarray:
     return probability_N
 
 
-def _few(points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    return rng.permutation(points)[:EACH]
+def folds(ground: KnownGround) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """FOLDS times: at most EACH points of either class to learn from, and all pixels of the cells that gave none."""
+    rng = np.random.default_rng(SEED)
+    for others, here in GroupKFold(FOLDS).split(ground.row_N, groups=ground.cell_N):
+        of_class = [others[ground.impervious_N[others] == built] for built in (False, True)]
+        yield np.concatenate([rng.permutation(points)[:EACH] for points in of_class]), here
 
 
 def nothing_built(out: Path) -> list[KnownGround]:
@@ -68,6 +72,14 @@ def called_built(checkpoint: Path, grounds: Sequence[KnownGround], out: Path) ->
     return {each.told: round(float((mapped(checkpoint, each, out) >= threshold).mean()), 4) for each in grounds}
 
 
+def of_radar_alone(checkpoint: Path, ground: KnownGround, out: Path) -> dict[str, Any]:
+    """How a network of both sensors did on an image of radar alone, beside the order that VV by itself gives."""
+    figures = judged(checkpoint, [ground], out)[ground.name]
+    with rasterio.open(ground.image) as source:
+        vv_N = source.read(source.descriptions.index("VV") + 1)[ground.row_N, ground.col_N]
+    return figures | {"auc_of_vv": round(float(roc_auc_score(ground.impervious_N, vv_N)), 4)}
+
+
 def may_lack_a_band(checkpoint: Path) -> bool:
     """Whether a network learned with a band missing."""
     trained = ck.load(str(checkpoint))
@@ -78,9 +90,14 @@ def with_bands_missing(
     checkpoint: Path, grounds: Sequence[KnownGround], out: Path
 ) -> dict[str, dict[str, dict[str, float]]]:
     """F1 and AUC by ground and missing bands, on the grounds that have all bands of a checkpoint."""
-    names = ck.load(str(checkpoint)).band_names
-    missing = [(band,) for band in BANDS] + ([RADAR, BANDS] if set(RADAR) <= set(names) else [])
-    return {each.name: _missing(checkpoint, each, missing, out) for each in grounds if set(names) <= set(_bands(each))}
+    missing = [(band,) for band in BANDS] + ([RADAR, BANDS] if knows_radar(checkpoint) else [])
+    needed = set(ck.load(str(checkpoint)).band_names)
+    return {each.name: _missing(checkpoint, each, missing, out) for each in grounds if needed <= set(_bands(each))}
+
+
+def knows_radar(checkpoint: Path) -> bool:
+    """Whether a network takes Sentinel-1."""
+    return set(RADAR) <= set(ck.load(str(checkpoint)).band_names)
 
 
 def _missing(

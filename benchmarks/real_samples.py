@@ -34,7 +34,7 @@ from isamap.training.accuracy.metrics import scores
 from isamap.training.checkpoints.judged import judged_table
 
 ASSET = "projects/local/assets/real/terramind_433d"
-JUDGED_ON = ("leipzig", "eolearn_slovenia", "terramind")
+JUDGED_ON = ("leipzig", "eolearn_slovenia", "terramind", "beijing_thu")
 DB_TOLERANCE = 0.005 + 5e-6  # half of the stored step of 0.01 dB, and the rounding of float32
 
 
@@ -53,11 +53,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/real"), help="the same command goes on here")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--judge", type=Path, nargs="+", default=(), help="checkpoints' folders, judged instead")
-    parser.add_argument("--fit-threshold", action="store_true", help="give the first of them the samples' threshold")
     parser.add_argument("--note", action="store_true", help="write the judgement into the first of them and its card")
     options = parser.parse_args()
-    if (options.note or options.fit_threshold) and not options.judge:
-        parser.error("--fit-threshold and --note are of --judge: name the checkpoint that is to be changed")
+    if options.note and not options.judge:
+        parser.error("--note is of --judge: name the checkpoint whose card is to say it")
     for needed in JUDGED_ON if options.judge else ("terramind", "worldcereal"):
         if not (options.data / needed).is_dir():
             parser.error(f"--data {options.data}: holds no folder {needed}")
@@ -65,9 +64,8 @@ def main() -> None:
     if options.judge:
         grounds = real_ground.known_grounds(options.data, options.out / "ground")
         bare = real_rivals.nothing_built(options.out / "bare")
-        if options.fit_threshold:
-            real_ground.fit_threshold(options.judge[0], [*grounds, *bare], options.out)
-        judge(options.judge, grounds, bare, options.out, noted=options.judge[:1] if options.note else ())
+        radar = real_ground.beijing(options.data, options.out / "ground")
+        judge(options.judge, grounds, bare, radar, options.out, noted=options.judge[:1] if options.note else ())
         return
     os.environ["ISAMAP_HOME"] = str(options.out / "home")  # a catalog, assets and buckets of its own
     figures = {
@@ -83,6 +81,7 @@ def judge(
     checkpoints: Sequence[Path],
     grounds: Sequence[KnownGround],
     bare: Sequence[KnownGround],
+    radar: KnownGround,
     out: Path,
     *,
     noted: Sequence[Path] = (),
@@ -92,6 +91,9 @@ def judge(
     own = {ground.name: real_rivals.of_own_points(ground) for ground in grounds}
     figures[real_rivals.OWN_POINTS] = real_ground.figures_of(own, 0.5, grounds)
     further = {
+        "threshold_of_the_best_f1_over_all": {
+            each.name: round(real_ground.best_threshold_of(each, [*grounds, *bare], out), 3) for each in checkpoints
+        },
         "share_called_built_where_nothing_is": {
             each.name: real_rivals.called_built(each, bare, out) for each in checkpoints
         },
@@ -99,6 +101,11 @@ def judge(
             each.name: real_rivals.with_bands_missing(each, grounds, out)
             for each in checkpoints
             if real_rivals.may_lack_a_band(each)
+        },
+        "radar_alone": {
+            each.name: real_rivals.of_radar_alone(each, radar, out)
+            for each in checkpoints
+            if real_rivals.knows_radar(each)
         },
     }
     (out / "judged.json").write_text(json.dumps({"grounds": figures} | further, indent=1) + "\n")

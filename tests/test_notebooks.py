@@ -164,7 +164,7 @@ def test_the_first_map_says_of_its_threshold_what_it_printed():
     held_out, low, high, before = re.search(
         r"F1 of impervious: 0(\S+) \[0(\S+), (\S+)\] at points that did not choose it, 0(\S+)", printed
     ).groups()
-    said = f"rises from {before} to {held_out} (95 % interval {low} to {high})"
+    said = f"rises from {before} to {held_out} (95 % interval {low} to {high.removeprefix('0')})"
     assert said in "".join(cell.source for cell in nbformat.read(path, as_version=4).cells)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
 
 from benchmarks import real_ground, real_rivals
 from isamap.inference.map_files.legend import PROB_STEPS
-from isamap.training.checkpoints import checkpoint as ck
 from tests.support.shared_data import SHARED, needs_shared
 
 STARTER = Path(__file__).resolve().parents[1] / "training" / "starter"
@@ -76,15 +74,6 @@ def test_ground_where_nothing_is_built_raises_the_threshold():
     assert real_ground.best_threshold([town, bare, bare, bare]) == step_above(0.2)
 
 
-def test_a_fitted_threshold_is_told_and_the_old_judgement_is_not(tmp_path, monkeypatch):
-    folder = shutil.copytree(STARTER, tmp_path / "starter")
-    monkeypatch.setattr(real_ground, "mapped", lambda *_: np.array([0.1, 0.4, 0.7, 0.8]))
-    real_ground.fit_threshold(folder, [made("four px", [False, False, True, True])], tmp_path)
-    fitted, text = ck.load(folder), (folder / ck.CARD).read_text("utf-8")
-    assert fitted.thresholds == {"impervious": step_above(0.4)} and "judged" not in fitted.origin
-    assert "The threshold is the best by f1 over 1 real samples, which weigh alike (four px)." in text
-
-
 def made(name: str, impervious: list[bool]) -> real_ground.KnownGround:
     col = np.arange(len(impervious))
     return real_ground.KnownGround(name, name, Path(), np.zeros_like(col), col, np.array(impervious))
@@ -96,6 +85,13 @@ def test_the_threshold_of_other_grounds_is_not_of_the_ground_itself():
     figures = real_ground.figures_of(dict.fromkeys(("town", "other"), np.array([0.1, 0.6, 0.8, 0.8])), 0.5, grounds)
     assert figures["town"]["from_others"]["threshold"] == step_above(0.6)
     assert figures["other"]["from_others"]["threshold"] == step_above(0.1)
+
+
+def test_the_best_threshold_of_a_checkpoint_is_that_of_its_maps(tmp_path, monkeypatch):
+    maps = {"town": np.array([0.1, 0.6, 0.8, 0.8]), "bare": np.array([0.6, 0.1, 0.1, 0.1])}
+    monkeypatch.setattr(real_ground, "mapped", lambda checkpoint, ground, out: maps[ground.name])
+    grounds = [made("town", [False, False, True, True]), made("bare", [False] * 4)]
+    assert real_ground.best_threshold_of(STARTER, grounds, tmp_path) == step_above(0.6)
 
 
 def test_bare_ground_is_one_of_the_others_and_not_judged_itself():
@@ -133,6 +129,22 @@ def test_samples_are_reflectance_with_the_share_that_is_told(tmp_path, at, share
         b8 = source.read(4)
     assert 0.1 < np.median(b8) < 0.5 and b8.min() > -0.01
     assert ground.impervious_N.mean() == pytest.approx(share, rel=0.01)
+
+
+@needs_shared
+def test_beijings_radar_and_mask_lie_on_each_other(tmp_path):
+    """In decibels, the share that the mask itself has; built ground is brighter in VV, less so one kilometre aside."""
+    ground = real_ground.beijing(SHARED, tmp_path)
+    with rasterio.open(ground.image) as source:
+        assert source.descriptions == real_ground.RADAR and source.res == (10, 10)
+        vv = source.read(1)
+    with rasterio.open(SHARED / "beijing_thu" / "isa_from-glc2017_bj.tif") as source:
+        assert ground.impervious_N.mean() == pytest.approx(source.read(1).mean(), abs=0.005)
+    at_it, aside = (
+        roc_auc_score(ground.impervious_N, np.nan_to_num(np.roll(vv, by, axis=1))[ground.row_N, ground.col_N])
+        for by in (0, 100)
+    )
+    assert -12 < np.nanmedian(vv) < 0 and at_it > 0.74 > aside + 0.1
 
 
 def ground_of(values_BHW: np.ndarray, impervious_HW: np.ndarray, path) -> real_ground.KnownGround:
@@ -201,3 +213,12 @@ def test_an_image_without_a_sensor_is_judged_too_where_a_network_knows_two(tmp_p
     figures = real_rivals.with_bands_missing(STARTER.with_name("starter-s2s1"), [ground], tmp_path)["made"]
     assert list(figures) == [*real_ground.BANDS, "VV, VH", "B2, B3, B4, B8, B11"]
     assert held["made-VV-VH"] == real_ground.BANDS and held["made-B2-B3-B4-B8-B11"] == real_ground.RADAR
+
+
+def test_radar_alone_is_held_against_vv_itself(tmp_path, monkeypatch):
+    """Three of four pairs of built and bare are in VV's order."""
+    stored = {"VV": np.array([[-9.0, -7.0, -8.0, -5.0]]), "VH": np.zeros((1, 4))}
+    image = real_ground.written(tmp_path / "made.tif", stored, Affine.scale(10, -10), "EPSG:32633")
+    ground = replace(made("made", [False, False, True, True]), image=image)
+    monkeypatch.setattr(real_rivals, "judged", lambda *_: {"made": {"auc": 0.9}})
+    assert real_rivals.of_radar_alone(tmp_path, ground, tmp_path) == {"auc": 0.9, "auc_of_vv": 0.75}

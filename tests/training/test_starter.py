@@ -173,8 +173,8 @@ def test_field_points_of_any_classes_fine_tune_it(tmp_path):
     size = ["--size", "48", "--stride", "48", "--split", "random"]
     unit = ["--unit", "reflectance=0.0001", "--month", "2019-06"]
     assert isamap.main(["export", "--image", str(scene), *unit, "--label", label, *size, "--out", str(data)]) == 0
-    tuned = ["train", "--from", "starter", "--data", str(data), "--out", str(run), "--set", "crop=48", "epochs=1"]
-    assert isamap.main(tuned) == 0
+    settings = ["--set", "crop=48", "batch=2", "epochs=1"]
+    assert isamap.main(["train", "--from", "starter", "--data", str(data), "--out", str(run), *settings]) == 0
     known = np.concatenate([rasterio.open(file).read().ravel() for file in (data / "labels").iterdir()])
     assert np.bincount(known, minlength=2)[:2].tolist() == [170, 86]
     assert ck.load(run).origin["start"] == places.PACKAGED["starter"]

@@ -85,8 +85,6 @@ def _origin(origin: Mapping[str, Any]) -> str:
 
 
 def _judged_on(step: Mapping[str, Any]) -> str:
-    if "grounds" in step:
-        return f"over {len(step['grounds'])} real samples, which weigh alike ({'; '.join(step['grounds'])})"
     return f"on the {step['split']} split" if "split" in step else f"at {step['points']} points"
 
 

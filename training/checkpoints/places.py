@@ -14,8 +14,8 @@ from isamap.training.checkpoints.layout import DESCRIPTION, FOLDERS, FURTHER, WE
 
 # name -> fingerprint of the checkpoint in training/NAME, which comes with isamap (docs/starter.md)
 PACKAGED = {
-    "starter": "0f3632f017b275049a0d04212a8877a30b8f25f79fe5534dc5a1ec51dc4e5b44",
-    "starter-s2s1": "b5b73769a691a6a32cdb3b8dcfd255c36f2603c0a40010ba225ac4ac2b884138",
+    "starter": "993e65aa8becf90b73b73893d97bd4aeb9a3b7c2602760ad1bae496eda8f578c",
+    "starter-s2s1": "02ebc9cc31e8cfccee85f64687e376e8353decc959fcb0d23cb712cab26063f7",
 }
 _PACKAGE = Path(__file__).resolve().parents[1]
 

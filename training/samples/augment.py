@@ -27,7 +27,7 @@ FLIP_SHARE, BLUR_SHARE = 0.5, 0.25
 # Weak: a wider blur would hide roads of one pixel.
 BLUR_SIGMA_PX = (0.3, 1.0)
 JITTER, DROP_SHARE = 0.2, 0.25  # jitter: of gains, and of offsets in standard deviations
-# the simulated world's medians lie up to 1 standard deviation from real ones (docs/starter.md, "How it was made")
+# the simulated world's medians lie up to 1 standard deviation from real ones (docs/real-samples.md, "Medians")
 GAIN, OFFSET, COMMON, SLOPE = 0.3, 0.4, 0.4, 0.5
 # Sentinel-1 GRD has 4.4 looks (ESA's product definition); of 60 on, a filtered month's, speckle is below 0.6 dB
 SPECKLE_SHARE, LOOKS = 0.5, (4.4, 60.0)
