@@ -21,7 +21,7 @@ from benchmarks.real_ground import BANDS, KnownGround
 from benchmarks.real_rivals import OWN_POINTS, folds, of_own_points
 from isamap import gee_export, training
 from isamap.training.accuracy.point_threshold import PointSample, choose_threshold
-from isamap.training.checkpoints import checkpoint as ck
+from isamap.training.checkpoints.judged import short
 
 SIDE, BATCH = 48, 2  # px of a patch, and patches, as docs/starter.md has them
 WAYS = ("as it is", "threshold from points", "fine-tuned on points", OWN_POINTS)
@@ -41,7 +41,7 @@ def main() -> None:
 
 def compared(start: str, ground: KnownGround, out: Path) -> dict[str, dict[str, float]]:
     """By way: AUC, and F1 of impervious, at a ground's pixels."""
-    threshold = float(ck.load(start).thresholds["impervious"])
+    threshold = real_ground.threshold_of(Path(start))
     before_N = real_ground.mapped(Path(start), ground, out)
     called_N, tuned_N = np.zeros(len(before_N), bool), np.zeros(len(before_N))
     for number, (learned, here) in enumerate(folds(ground)):
@@ -98,14 +98,10 @@ def _from_zero(cell_N: np.ndarray) -> np.ndarray:
 def table(figures: dict[str, dict[str, dict[str, float]]]) -> str:
     """A Markdown table of AUC and F1: a row for each ground, a column for each way."""
     rows = [
-        f"| {told} | " + " | ".join(f"{_short(of[way]['auc'])}, {_short(of[way]['f1'])}" for way in WAYS) + " |"
+        f"| {told} | " + " | ".join(f"{short(of[way]['auc'])}, {short(of[way]['f1'])}" for way in WAYS) + " |"
         for told, of in figures.items()
     ]
     return "\n".join([f"| ground | {' | '.join(WAYS)} |", "|---" * (1 + len(WAYS)) + "|", *rows])
-
-
-def _short(value: float) -> str:
-    return f"{value:.2f}".removeprefix("0") if value < 1 else f"{value:.2f}"
 
 
 if __name__ == "__main__":

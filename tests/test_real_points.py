@@ -23,7 +23,7 @@ def ground(tmp_path) -> real_ground.KnownGround:
 
 
 def test_points_of_cells_that_are_not_judged_choose_the_threshold(tmp_path, monkeypatch, ground):
-    """A map of .2 on roofs and .1 elsewhere: none are found at .5, all from points; fine-tuning is told apart."""
+    """A map of .2 on roofs and .1 elsewhere: none are found at .5, all from points; fine-tuning has its own figures."""
     probability = np.where(ground.impervious_N, 0.2, 0.1)
     tuned = []
 

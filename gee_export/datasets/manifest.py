@@ -163,6 +163,12 @@ class DatasetManifest:
         return tuple(band.name for band in self.bands)
 
     @property
+    def sensors(self) -> tuple[str, ...]:
+        """Those in the composites, such as sentinel2; none where images are of another origin."""
+        facts = (sensors for periods in self.scenes.values() for sensors in periods.values())
+        return tuple(next(facts, ()))
+
+    @property
     def level(self) -> str | None:
         """Sentinel-2's in the composites, L2A or L1C; None where there is none."""
         facts = (sensors for periods in self.scenes.values() for sensors in periods.values())

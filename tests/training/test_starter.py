@@ -37,6 +37,9 @@ def test_the_name_is_the_packaged_folder(name, bands):
     assert Path(trained.location) == ROOT / "training" / name
     assert trained.fingerprint == places.PACKAGED[name]
     assert trained.band_names == bands and trained.level == "L2A" and trained.learned_levels == ("L2A", "L1C")
+    is_radar = "VV" in bands  # else its maps would ask for Sentinel-1, and refuse archives that hold gamma0
+    assert trained.backscatter == ("sigma0" if is_radar else None)
+    assert trained.composite.get("sensors") == (None if is_radar else ["sentinel2"])
 
 
 def test_they_are_small_and_safetensors_alone():

@@ -368,3 +368,21 @@ def test_evaluation_does_not_depend_on_the_batch(run, town):
     """Up to rounding at the threshold: fewer than 1 in 10,000 pixels."""
     left, right = (training.evaluate(run.folder, town, batch=batch).confusion for batch in (1, 4))
     assert np.abs(left - right).sum() <= 2 * 1e-4 * left.sum()
+
+
+def test_a_network_of_no_radar_asks_for_none_and_judges_data_of_any(make, tmp_path):
+    """So its maps need no Sentinel-1 scenes, and public archives, which hold gamma0, are as good as Earth Engine."""
+    scenes = {"town": {"201906": {"sentinel2": {"level": "L2A"}, "sentinel1": {}}}}
+    both, other = (
+        make(spread(4, 2, 2), name=kind, backscatter=kind, scenes=scenes).storage.url for kind in ("sigma0", "gamma0")
+    )
+    networks = {}
+    for name, bands in (("optical", ["B2", "B8"]), ("both", ["B2", "B8", "VV", "VH"])):
+        settings = {"model.widths": "4,8", "batch": "4", "epochs": "1", "bands": bands, "device": "cpu"}
+        training.train(both, "unet-tiny", tmp_path / name, settings=settings)
+        networks[name] = ck.load(tmp_path / name)
+    assert networks["optical"].backscatter is None and networks["optical"].composite["sensors"] == ["sentinel2"]
+    assert networks["both"].backscatter == "sigma0" and "sensors" not in networks["both"].composite
+    assert training.evaluate(checkpoint=tmp_path / "optical", data=other, split="test").confusion.sum() > 0
+    with pytest.raises(ValueError, match="holds gamma0, the checkpoint was trained on sigma0"):
+        training.evaluate(checkpoint=tmp_path / "both", data=other, split="test")

@@ -86,7 +86,6 @@ def test_only_clouds_are_said_of_a_dataset(overcast, tmp_path, capsys):
     assert "no valid pixel of B2 B3 B4 B8 in the train split: choose another month" in capsys.readouterr().out
 
 
-@pytest.mark.long
 def test_only_clouds_are_no_map(overcast, tmp_path, capsys):
     words = ["map", "--checkpoint", "starter", *PLACE, "--out", str(tmp_path / "map.tif")]
     assert isamap.main(words) == 1

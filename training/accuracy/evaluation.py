@@ -267,7 +267,7 @@ def _check_fits(checkpoint: ck.Checkpoint, source: SampleSource) -> None:
         if band.unit != actual.unit:
             raise ValueError(f"band {actual.name} is in {actual.unit}, the checkpoint was trained on {band.unit}")
     head = source.datasets[0].manifest
-    if checkpoint.backscatter != head.backscatter:
+    if ck.see_radar(checkpoint.bands) and checkpoint.backscatter != head.backscatter:
         raise ValueError(
             f"dataset {head.name} holds {head.backscatter}, the checkpoint was trained on {checkpoint.backscatter}"
         )

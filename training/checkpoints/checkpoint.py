@@ -54,13 +54,19 @@ class BandNorm:
             raise ValueError(f"band {self.name}: mean {self.mean} and std {self.std}, expected finite and std above 0")
 
 
+def see_radar(bands: Sequence[BandNorm]) -> bool:
+    """Whether Sentinel-1 is among a network's bands."""
+    return any(band.unit == "dB" for band in bands)
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """What `checkpoint.json` holds; `build` gives the network.
 
     window, lattice, halo and multiple are the network's (models/output.py). thresholds: probability from which a
-    class is mapped. composite: the settings of the composites it was trained on. backscatter: sigma0 or gamma0.
-    frames: dates that the network is given (0: the composite). target: the layer learned (training/samples/target.py).
+    class is mapped. composite: the settings of the composites it was trained on. backscatter: sigma0 or gamma0, None
+    without radar. frames: dates that the network is given (0: the composite). target: the layer learned
+    (training/samples/target.py).
     calibration: the curve of its probabilities (training/checkpoints/curve.py), which its thresholds follow.
     conformal: the limits of its prediction sets (training/checkpoints/conformal.py).
     dataset, recipe, metrics, origin, revision: where it comes from; they never change a map and are not fingerprinted.

@@ -41,8 +41,9 @@ def _elsewhere(figures: Mapping[str, Any]) -> str:
 
 
 def _cell(value: float, interval: tuple[float, float] | None) -> str:
-    return _short(value) + ("" if interval is None else " [" + ", ".join(map(_short, interval)) + "]")
+    return short(value) + ("" if interval is None else " [" + ", ".join(map(short, interval)) + "]")
 
 
-def _short(value: float) -> str:
+def short(value: float) -> str:
+    """A share in two digits, as tables print it: .97."""
     return f"{value:.2f}".removeprefix("0") if value < 1 else f"{value:.2f}"

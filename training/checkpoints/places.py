@@ -14,7 +14,7 @@ from isamap.training.checkpoints.layout import DESCRIPTION, FOLDERS, FURTHER, WE
 
 # name -> fingerprint of the checkpoint in training/NAME, which comes with isamap (docs/starter.md)
 PACKAGED = {
-    "starter": "993e65aa8becf90b73b73893d97bd4aeb9a3b7c2602760ad1bae496eda8f578c",
+    "starter": "3b7fa6b3676c63fdf3ab7db0b10d10f62d01901f49b60b8d33baab68e76a68db",
     "starter-s2s1": "02ebc9cc31e8cfccee85f64687e376e8353decc959fcb0d23cb712cab26063f7",
 }
 _PACKAGE = Path(__file__).resolve().parents[1]

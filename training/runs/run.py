@@ -286,8 +286,8 @@ def about_run(source: SampleSource, network: Network, recipe: Recipe) -> dict[st
         "window": window,
         "lattice": _lattice(window, network),
         "thresholds": {"impervious": 0.5},
-        "composite": dict(first.settings) | ({"level": first.level.lower()} if first.level else {}),
-        "backscatter": first.backscatter,
+        "composite": _composite(source),
+        "backscatter": first.backscatter if ck.see_radar(source.bands) else None,
         "simulated": source.simulated,
         "dataset": dataset,
         "recipe": recipe.to_json(),
@@ -295,6 +295,15 @@ def about_run(source: SampleSource, network: Network, recipe: Recipe) -> dict[st
         "frames": recipe.frames,
         "target": recipe.target,
     }
+
+
+def _composite(source: SampleSource) -> dict[str, Any]:
+    """The settings of the composites that its maps ask for: without radar where the network sees none."""
+    head = source.datasets[0].manifest
+    settings = dict(head.settings) | ({"level": head.level.lower()} if head.level else {})
+    if "sentinel1" in head.sensors and not ck.see_radar(source.bands):
+        settings["sensors"] = [sensor for sensor in head.sensors if sensor != "sentinel1"]
+    return settings
 
 
 def _lattice(window: int, network: Network) -> int:
